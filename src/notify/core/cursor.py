@@ -1,0 +1,48 @@
+"""The opaque cursor of a list: where the page before it ended, for which inbox and which filters."""
+
+import binascii
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Self
+
+import msgspec
+from msgspec import Meta, Struct
+
+from notify.core.errors import InvalidError
+
+__all__ = ("ListCursor",)
+
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class ListCursor(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    epoch: Annotated[str, Meta(max_length=32)]
+    arrived_us: Annotated[int, Meta(ge=-(10**15), le=10**17)]
+    position: Annotated[int, Meta(ge=0, le=2**63 - 1)]
+    filters: Annotated[int, Meta(ge=0, le=2**32 - 1)]
+
+    @classmethod
+    def after(cls, epoch: str, arrived_at: datetime, position: int, filters: str) -> Self:
+        return cls(epoch, (arrived_at - _BEGINNING) // _MICROSECOND, position, _fingerprint(filters))
+
+    @classmethod
+    def parse(cls, text: str, filters: str) -> Self:
+        try:
+            cursor = msgspec.msgpack.decode(urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=cls)
+        except (msgspec.DecodeError, binascii.Error, ValueError) as error:
+            raise InvalidError.at("cursor", "Send a `next_cursor` exactly as a list gave it.") from error
+        if cursor.filters != _fingerprint(filters):
+            raise InvalidError.at("cursor", "This cursor belongs to a list with other filters; start that list again.")
+        return cursor
+
+    def __str__(self) -> str:
+        return urlsafe_b64encode(msgspec.msgpack.encode(self)).rstrip(b"=").decode()
+
+    @property
+    def arrived_at(self) -> datetime:
+        return _BEGINNING + self.arrived_us * _MICROSECOND
+
+
+def _fingerprint(filters: str) -> int:
+    return binascii.crc32(filters.encode())

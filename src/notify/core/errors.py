@@ -1,0 +1,194 @@
+"""Every problem notify tells anyone about: one hierarchy, each with its status, its slug and what to do next."""
+
+from typing import ClassVar
+
+import msgspec
+
+__all__ = (
+    "BodyTooLargeError",
+    "BodyTooSlowError",
+    "ConflictError",
+    "DatabaseAwayError",
+    "FieldError",
+    "ForbiddenError",
+    "IdempotencyBusyError",
+    "IdempotencyMismatchError",
+    "InternalError",
+    "InvalidError",
+    "MalformedBodyError",
+    "MalformedPositionError",
+    "MethodNotAllowedError",
+    "NotFoundError",
+    "OverloadedError",
+    "PositionUnknownError",
+    "ProblemError",
+    "UnauthorizedError",
+    "UnsupportedMediaTypeError",
+    "all_problems",
+)
+
+
+class FieldError(msgspec.Struct, frozen=True):
+    """One wrong value: `pointer` is a JSON pointer into the body, or the name of a query parameter or header."""
+
+    pointer: str
+    detail: str
+
+
+class ProblemError(Exception):
+    """Something the caller is told about. The class says what kind it is, `detail` what to do in this case."""
+
+    status: ClassVar[int] = 500
+    slug: ClassVar[str] = "internal"
+    title: ClassVar[str] = "Something went wrong on our side"
+    advice: ClassVar[str] = ""
+    """What the page behind the problem's `type` says."""
+
+    retry_after_seconds: ClassVar[int | None] = None
+
+    def __init__(self, detail: str | None = None, *, errors: tuple[FieldError, ...] = ()) -> None:
+        self.detail = detail or self.advice
+        self.errors = errors
+        super().__init__(self.detail)
+
+
+class InternalError(ProblemError):
+    advice = "The request could not be handled because of a fault in the service. Try again; if it stays, tell the operator the request id."
+
+
+class MalformedBodyError(ProblemError):
+    status = 400
+    slug = "malformed-body"
+    title = "The body is not valid JSON"
+    advice = "Send one JSON document in UTF-8, without NUL or lone surrogates."
+
+
+class UnauthorizedError(ProblemError):
+    status = 401
+    slug = "unauthorized"
+    title = "No valid credential"
+    advice = (
+        "Send an API key or a user token as `Authorization: Bearer …`. Make a key with `notify keys create`, a token with "
+        "`POST /v1/tokens` or `notify token USER`."
+    )
+
+
+class ForbiddenError(ProblemError):
+    status = 403
+    slug = "forbidden"
+    title = "This credential may not do that"
+    advice = "Use a credential that has the scope this call needs, and stay within its own app and user."
+
+
+class NotFoundError(ProblemError):
+    status = 404
+    slug = "not-found"
+    title = "There is no such thing here"
+    advice = "Check the path and the id. What belongs to another user or app is not found either."
+
+
+class MethodNotAllowedError(ProblemError):
+    status = 405
+    slug = "method-not-allowed"
+    title = "This path does not take that method"
+    advice = "The header `Allow` lists the methods that this path takes."
+
+
+class BodyTooSlowError(ProblemError):
+    status = 408
+    slug = "body-too-slow"
+    title = "The body did not arrive in time"
+    advice = "Send the whole body without long pauses; see the setting NOTIFY_BODY_TIMEOUT_SECONDS."
+
+
+class ConflictError(ProblemError):
+    status = 409
+    slug = "conflict"
+    title = "That exists already"
+    advice = "Choose another id, or use the one that exists."
+
+
+class IdempotencyBusyError(ProblemError):
+    status = 409
+    slug = "idempotency-busy"
+    title = "A request with this Idempotency-Key is still running"
+    advice = "Wait as long as `Retry-After` says and send the same request again: it then gets the first one's answer."
+    retry_after_seconds = 1
+
+
+class PositionUnknownError(ProblemError):
+    status = 412
+    slug = "position-unknown"
+    title = "The inbox is not at that position"
+    advice = (
+        "`Notify-Position` names a position that this inbox never reached: it was erased, or the database was restored. "
+        "Drop what you hold and start fresh without it."
+    )
+
+
+class BodyTooLargeError(ProblemError):
+    status = 413
+    slug = "body-too-large"
+    title = "The body is too large"
+    advice = "Send less at a time; the limits are the settings NOTIFY_MAX_BODY_BYTES and NOTIFY_MAX_BATCH_BODY_BYTES."
+
+
+class UnsupportedMediaTypeError(ProblemError):
+    status = 415
+    slug = "unsupported-media-type"
+    title = "The body is not sent as JSON"
+    advice = "Send `Content-Type: application/json`."
+
+
+class InvalidError(ProblemError):
+    status = 422
+    slug = "invalid"
+    title = "Some values are not allowed"
+    advice = "Mend the values that `errors` points at."
+
+    @classmethod
+    def at(cls, pointer: str, detail: str) -> "InvalidError":
+        return cls(errors=(FieldError(pointer, detail),))
+
+
+class MalformedPositionError(InvalidError):
+    slug = "malformed-position"
+    title = "That is not a position"
+    advice = "Send a position exactly as the service gave it, such as `k3f9.42`."
+
+
+class IdempotencyMismatchError(ProblemError):
+    status = 422
+    slug = "idempotency-mismatch"
+    title = "This Idempotency-Key was used for another request"
+    advice = "Send the same body again with the same key, or use a new key for a new request."
+
+
+class OverloadedError(ProblemError):
+    status = 503
+    slug = "overloaded"
+    title = "Too much is waiting to be written"
+    advice = "Wait as long as `Retry-After` says and send the request again, with the same Idempotency-Key if it had one."
+    retry_after_seconds = 1
+
+
+class DatabaseAwayError(ProblemError):
+    status = 503
+    slug = "database-away"
+    title = "The database does not answer"
+    advice = (
+        "Wait as long as `Retry-After` says and send the request again. A write may have reached the database all the same: "
+        "send it with an Idempotency-Key and it never happens twice."
+    )
+    retry_after_seconds = 2
+
+
+def all_problems() -> tuple[type[ProblemError], ...]:
+    """Every kind of problem, in the order of their status."""
+    found: list[type[ProblemError]] = []
+    kinds = list(ProblemError.__subclasses__())
+    while kinds:
+        kind = kinds.pop()
+        found.append(kind)
+        kinds.extend(kind.__subclasses__())
+    return tuple(sorted(found, key=lambda kind: (kind.status, kind.slug)))

@@ -1,0 +1,17 @@
+"""UUIDv7: made before the statement that stores them, so that a write can be looked up after a lost COMMIT."""
+
+import os
+import time
+from uuid import UUID
+
+__all__ = ("uuid7",)
+
+_VERSION_7 = 0x7 << 76
+_VARIANT = 0b10 << 62
+_RANDOM_MASK = ~((0xF << 76) | (0b11 << 62))
+
+
+def uuid7() -> UUID:
+    milliseconds = time.time_ns() // 1_000_000
+    random = int.from_bytes(os.urandom(10), "big") & _RANDOM_MASK
+    return UUID(int=(milliseconds << 80) | _VERSION_7 | _VARIANT | random)

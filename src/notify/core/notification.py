@@ -1,0 +1,230 @@
+"""What a notification is, what a producer may send, and the bounds on both."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from notify.core.errors import InvalidError
+from notify.core.text import ActionId, CollapseKey, Label, Line, NotificationType, Text, Title, Url, UserId
+
+__all__ = (
+    "Action",
+    "Actor",
+    "Content",
+    "Create",
+    "Edit",
+    "Level",
+    "Limits",
+    "Notification",
+    "changes_of",
+    "content_of",
+    "recipients_of",
+)
+
+Level = Literal["info", "success", "warning", "error"]
+
+
+class Action(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A button below the notification."""
+
+    label: Label
+    url: Url | None = None
+    id: ActionId | None = None
+    primary: bool = False
+
+
+class Actor(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Who or what caused the notification."""
+
+    name: Line
+    id: Line | None = None
+    image_url: Url | None = None
+
+
+Data = Annotated[
+    dict[str, Any],
+    Meta(description="Anything the application wants to find beside the notification.", examples=[{"table": 7}]),
+]
+Actions = Annotated[list[Action], Meta(max_length=5)]
+
+
+class Create(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a producer asks for."""
+
+    to: UserId | Annotated[list[UserId], Meta(min_length=1)]
+    title: Title
+    body: Text | None = None
+    type: NotificationType | None = None
+    level: Level = "info"
+    data: Data | None = None
+    url: Url | None = None
+    actions: Actions | None = None
+    actor: Actor | None = None
+    collapse_key: CollapseKey | None = None
+
+
+class Edit(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a producer changes in place; null clears, what is absent stays."""
+
+    title: Title | UnsetType = UNSET
+    body: Text | None | UnsetType = UNSET
+    level: Level | UnsetType = UNSET
+    data: Data | None | UnsetType = UNSET
+    url: Url | None | UnsetType = UNSET
+    actions: Actions | None | UnsetType = UNSET
+    actor: Actor | None | UnsetType = UNSET
+
+
+class Notification(Struct, frozen=True, kw_only=True, gc=False):
+    """A notification as every client sees it."""
+
+    id: UUID
+    user_id: str
+    type: str | None
+    level: str
+    title: str
+    body: str | None
+    data: msgspec.Raw | None
+    url: str | None
+    actions: msgspec.Raw | None
+    actor: msgspec.Raw | None
+    topic: str | None = None
+    collapse_key: str | None
+    progress: float | None = None
+    created_at: datetime
+    arrived_at: datetime
+    updated_at: datetime
+    seen_at: datetime | None
+    read_at: datetime | None
+    archived_at: datetime | None
+    snoozed_until: datetime | None = None
+    expires_at: datetime | None = None
+
+
+class Limits(Struct, frozen=True):
+    """The bounds an operator may set."""
+
+    recipients: int
+    body_bytes: int
+    data_bytes: int
+    data_depth: int
+
+
+class Content(Struct, frozen=True):
+    """A notification's content as it is stored: nested values already encoded, so that they pass through untouched."""
+
+    type: str | None
+    level: str
+    title: str
+    body: str | None
+    data: str | None
+    url: str | None
+    actions: str | None
+    actor: str | None
+    collapse_key: str | None
+
+
+def recipients_of(create: Create, limits: Limits) -> list[str]:
+    """The users it goes to, each once, in the order given."""
+    if isinstance(create.to, str):
+        return [create.to]
+    if len(create.to) > limits.recipients:
+        raise InvalidError.at("/to", f"At most {limits.recipients} users in one call (NOTIFY_MAX_RECIPIENTS); send the rest in another.")
+    return list(dict.fromkeys(create.to))
+
+
+def content_of(create: Create, limits: Limits) -> Content:
+    return Content(
+        type=create.type,
+        level=create.level,
+        title=create.title,
+        body=_checked_body(create.body, limits),
+        data=_checked_data(create.data, limits),
+        url=create.url,
+        actions=_encoded(create.actions),
+        actor=_encoded(create.actor),
+        collapse_key=create.collapse_key,
+    )
+
+
+def changes_of(edit: Edit, limits: Limits) -> dict[str, str | None]:
+    """The columns an edit sets, and to what."""
+    changes: dict[str, str | None] = {}
+    if edit.title is not UNSET:
+        changes["title"] = edit.title
+    if edit.body is not UNSET:
+        changes["body"] = _checked_body(edit.body, limits)
+    if edit.level is not UNSET:
+        changes["level"] = edit.level
+    if edit.data is not UNSET:
+        changes["data"] = _checked_data(edit.data, limits)
+    if edit.url is not UNSET:
+        changes["url"] = edit.url
+    if edit.actions is not UNSET:
+        changes["actions"] = _encoded(edit.actions)
+    if edit.actor is not UNSET:
+        changes["actor"] = _encoded(edit.actor)
+    if not changes:
+        raise InvalidError("The body names nothing to change; send at least one of title, body, level, data, url, actions, actor.")
+    return changes
+
+
+def _checked_body(body: str | None, limits: Limits) -> str | None:
+    # A character takes at most four bytes, so most bodies need no encoding to be measured.
+    if body is not None and len(body) * 4 > limits.body_bytes and len(body.encode()) > limits.body_bytes:
+        raise InvalidError.at("/body", f"At most {limits.body_bytes} bytes of UTF-8 (NOTIFY_MAX_TEXT_BYTES).")
+    return body
+
+
+def _checked_data(data: dict[str, Any] | None, limits: Limits) -> str | None:
+    if data is None:
+        return None
+    if _deeper_than(limits.data_depth, data):
+        raise InvalidError.at("/data", f"At most {limits.data_depth} levels of nesting (NOTIFY_MAX_DATA_DEPTH).")
+    try:
+        text = msgspec.json.encode(data)
+    except OverflowError as error:
+        raise InvalidError.at("/data", "Whole numbers have to fit into 64 bits; send larger ones as strings.") from error
+    if len(text) > limits.data_bytes:
+        raise InvalidError.at("/data", f"At most {limits.data_bytes} bytes of JSON (NOTIFY_MAX_DATA_BYTES).")
+    if b"\\u0000" in text and _has_nul(data):
+        raise InvalidError.at("/data", "NUL characters (\\u0000) cannot be stored; leave them out.")
+    return text.decode()
+
+
+def _encoded(value: Actor | list[Action] | None) -> str | None:
+    return None if value is None else msgspec.json.encode(value).decode()
+
+
+def _deeper_than(depth: int, value: Any) -> bool:
+    level: list[Any] = [value]
+    for _ in range(depth):
+        inner: list[Any] = []
+        for item in level:
+            if isinstance(item, dict):
+                inner.extend(item.values())
+            elif isinstance(item, list):
+                inner.extend(item)
+        if not inner:
+            return False
+        level = inner
+    return any(isinstance(item, (dict, list)) for item in level)
+
+
+def _has_nul(value: Any) -> bool:
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, str):
+            if "\x00" in item:
+                return True
+        elif isinstance(item, dict):
+            pending.extend(item.keys())
+            pending.extend(item.values())
+        elif isinstance(item, list):
+            pending.extend(item)
+    return False
+

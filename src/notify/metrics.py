@@ -1,0 +1,53 @@
+"""Everything notify counts. One registry per service, so that two in one process do not share figures."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+__all__ = ("Metrics",)
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+_ROWS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+
+
+class Metrics:
+    content_type = CONTENT_TYPE_LATEST
+
+    def __init__(self) -> None:
+        self._registry = registry = CollectorRegistry()
+        self.requests = Counter(
+            "notify_requests", "Requests answered.", ["method", "route", "status"], registry=registry
+        )
+        self.request_seconds = Histogram(
+            "notify_request_seconds", "Time from a request's head to its answer's end.", ["method", "route"],
+            buckets=_SECONDS, registry=registry,
+        )
+        self.created = Counter(
+            "notify_created", "Notifications written, by where they came from.", ["source"], registry=registry
+        )
+        self.changed = Counter(
+            "notify_changed", "Changes to notifications that took a position, by kind.", ["action"], registry=registry
+        )
+        self.batch_rows = Histogram(
+            "notify_batch_rows", "Rows that shared a group commit.", buckets=_ROWS, registry=registry
+        )
+        self.commit_seconds = Histogram(
+            "notify_commit_seconds", "Time that a group commit took in the database.", buckets=_SECONDS, registry=registry
+        )
+        self.batch_retries = Counter(
+            "notify_batch_retries", "Group commits tried again, by reason.", ["reason"], registry=registry
+        )
+        self.queued_rows = Gauge("notify_queued_rows", "Rows waiting for a group commit.", registry=registry)
+        self.pool_connections = Gauge(
+            "notify_pool_connections", "Database connections for statements on inboxes.", ["state"], registry=registry
+        )
+        self.outbox_rows = Gauge("notify_outbox_rows", "Rows in the outbox.", ["state"], registry=registry)
+        self.outbox_age_seconds = Gauge(
+            "notify_outbox_age_seconds", "Age of the oldest row that waits in the outbox.", registry=registry
+        )
+        self.purged = Counter("notify_purged", "Old rows removed, by kind.", ["kind"], registry=registry)
+        self.listen_reconnects = Counter(
+            "notify_listen_reconnects", "Times the LISTEN connection had to be made again.", registry=registry
+        )
+
+    def exposition(self) -> bytes:
+        return generate_latest(self._registry)

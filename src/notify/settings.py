@@ -1,0 +1,248 @@
+"""Every setting: its name, default, unit, bounds and meaning. The README's table is generated from this file."""
+
+import ast
+import inspect
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_type_hints
+
+import msgspec
+from dotenv import dotenv_values
+from msgspec import Meta, Struct
+from platformdirs import user_data_path
+
+from notify.core.notification import Limits
+
+__all__ = (
+    "SECRETS",
+    "Settings",
+    "SettingsError",
+    "documentation",
+    "environment_names",
+    "load",
+    "unknown_names",
+)
+
+Seconds = Annotated[float, Meta(gt=0, le=3600)]
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
+    """Address to listen on. `HOST` works too."""
+
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8000
+    """TCP port to listen on; 0 takes any free one. `PORT` works too."""
+
+    data_dir: Path = msgspec.field(default_factory=lambda: user_data_path("notify", appauthor=False))
+    """Folder of the generated admin key and, without a database URL, of the embedded PostgreSQL."""
+
+    database_url: Annotated[str, Meta(pattern=r"^postgres(ql)?://")] | None = None
+    """PostgreSQL (15 or newer) to use, `postgresql://user:password@host/database`. Unset: an embedded one in the data
+    folder. `DATABASE_URL` works too."""
+
+    listen_database_url: Annotated[str, Meta(pattern=r"^postgres(ql)?://")] | None = None
+    """PostgreSQL for LISTEN when the database URL goes through a transaction pooler, which cannot carry it. Unset: the
+    database URL."""
+
+    prepared_statements: bool = True
+    """Prepare statements. Turn it off behind a transaction pooler that does not track them."""
+
+    schema: Annotated[str, Meta(pattern=r"^[a-z_][a-z0-9_]{0,47}$")] = "notify"
+    """PostgreSQL schema that everything of ours lives in. It names the LISTEN channel and the producer role too."""
+
+    auto_migrate: bool = True
+    """Migrate the database at start. Off: `notify migrate up` does it, and the start refuses a schema that is behind."""
+
+    database_pool_size: Annotated[int, Meta(ge=2, le=200)] = 8
+    """Connections per process for statements on inboxes, the writer's own included."""
+
+    resource_pool_size: Annotated[int, Meta(ge=1, le=50)] = 2
+    """Connections per process for apps and keys."""
+
+    database_timeout_seconds: Annotated[float, Meta(ge=0.1, le=4.5)] = 4.0
+    """How long a request waits for the database before it is answered with 503."""
+
+    database_wait_seconds: Annotated[float, Meta(ge=0, le=600)] = 15.0
+    """How long the start waits for a database that does not answer yet."""
+
+    admin_key: Annotated[str, Meta(min_length=20)] | None = None
+    """Key with every scope in the default app, which alone makes apps; at least 20 characters. Unset: one is generated
+    into `admin.key` in the data folder."""
+
+    jwt_secret: Annotated[str, Meta(min_length=32)] | None = None
+    """Secret that signs the user tokens of the default app (HS256), at least 32 bytes. Unset: one is generated and kept
+    in the database."""
+
+    token_ttl_seconds: Annotated[int, Meta(ge=1, le=31_536_000)] = 900
+    """How long a user token lives when its maker names no time."""
+
+    max_token_ttl_seconds: Annotated[int, Meta(ge=1, le=31_536_000)] = 86_400
+    """The longest life a user token may be given."""
+
+    cors_origins: list[Annotated[str, Meta(pattern=r"^(\*|https?://[^/\s*]+)$")]] = []
+    """Origins, separated by commas, whose pages may call the service; `*` means any, then without credentials. Empty:
+    none."""
+
+    max_body_bytes: Annotated[int, Meta(ge=1024, le=64 * 1024 * 1024)] = 256 * 1024
+    """Largest request body, in bytes."""
+
+    max_batch_body_bytes: Annotated[int, Meta(ge=1024, le=64 * 1024 * 1024)] = 1024 * 1024
+    """Largest body of a batch, in bytes."""
+
+    body_timeout_seconds: Seconds = 10.0
+    """How long a request body may take to arrive."""
+
+    max_recipients: Annotated[int, Meta(ge=1, le=1000)] = 1000
+    """Users that one create may name."""
+
+    max_batch_items: Annotated[int, Meta(ge=1, le=1000)] = 1000
+    """Creates in one batch."""
+
+    max_batch_recipients: Annotated[int, Meta(ge=1, le=100_000)] = 10_000
+    """Users that all creates of a batch may name together."""
+
+    max_text_bytes: Annotated[int, Meta(ge=1, le=1024 * 1024)] = 8 * 1024
+    """Largest text (`body`) of a notification, in bytes of UTF-8."""
+
+    max_data_bytes: Annotated[int, Meta(ge=2, le=1024 * 1024)] = 16 * 1024
+    """Largest `data` of a notification, in bytes of JSON."""
+
+    max_data_depth: Annotated[int, Meta(ge=1, le=64)] = 32
+    """Deepest nesting within `data`."""
+
+    commit_rows: Annotated[int, Meta(ge=1, le=500)] = 500
+    """Rows that one group commit may hold."""
+
+    write_queue_rows: Annotated[int, Meta(ge=1, le=1_000_000)] = 20_000
+    """Rows that may wait for a group commit before writes are answered with 503."""
+
+    idempotency_hours: Annotated[int, Meta(ge=1, le=720)] = 24
+    """How long the answer to an `Idempotency-Key` is kept, in hours."""
+
+    tombstone_days: Annotated[int, Meta(ge=0, le=3650)] = 30
+    """How long a deleted notification is remembered, in days, for clients that were away. Those that stay away longer
+    start fresh."""
+
+    housekeeping_seconds: Seconds = 300.0
+    """Pause between two rounds of removing old tombstones and idempotency answers."""
+
+    outbox_doorbell: bool = True
+    """Let an INSERT into the outbox wake the service within the producer's transaction. Off: the outbox is only polled,
+    and a producer's COMMIT never waits for another's."""
+
+    outbox_poll_seconds: Seconds = 5.0
+    """How often the outbox is looked at even if nothing rang."""
+
+    outbox_rows: Annotated[int, Meta(ge=1, le=500)] = 500
+    """Rows of the outbox that are claimed at a time."""
+
+    shutdown_seconds: Seconds = 10.0
+    """How long requests under way may take to finish when the service stops."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least important line to log."""
+
+    log_format: Literal["auto", "text", "json"] = "auto"
+    """How log lines look; `auto` is text on a terminal and JSON otherwise."""
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(self.max_recipients, self.max_text_bytes, self.max_data_bytes, self.max_data_depth)
+
+
+SECRETS = frozenset({"database_url", "listen_database_url", "admin_key", "jwt_secret"})
+
+_ALIASES = {"database_url": "DATABASE_URL", "port": "PORT", "host": "HOST"}
+_PREFIX = "NOTIFY_"
+
+
+class SettingsError(Exception):
+    """Some settings are wrong; one line for each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(problems))
+
+
+def load(environment: Mapping[str, str], *, env_file: Path | None = None) -> Settings:
+    """The settings of this environment; what it does not set, `env_file` may."""
+    values = _present(dotenv_values(env_file) if env_file is not None and env_file.is_file() else {}) | _present(environment)
+    types = get_type_hints(Settings, include_extras=True)
+    fields: dict[str, Any] = {}
+    problems: list[str] = []
+    for field in Settings.__struct_fields__:
+        name = next((name for name in _names_of(field) if name in values), None)
+        if name is None:
+            continue
+        try:
+            fields[field] = _parsed(types[field], values[name])
+        except (msgspec.ValidationError, ValueError) as error:
+            problems.append(f"{name}: {_allowed(error)}")
+    if not problems:
+        problems = _contradictions(Settings(**fields))
+    if problems:
+        raise SettingsError(problems)
+    return Settings(**fields)
+
+
+def environment_names() -> frozenset[str]:
+    """Every variable that is a setting."""
+    return frozenset(name for field in Settings.__struct_fields__ for name in _names_of(field))
+
+
+def unknown_names(environment: Mapping[str, str]) -> list[str]:
+    """Variables that look like ours and are not: most likely a slip of the finger."""
+    known = environment_names()
+    return sorted(
+        name for name in environment if name.startswith(_PREFIX) and name not in known and not name.startswith("NOTIFY_TEST_")
+    )
+
+
+@cache
+def documentation() -> Mapping[str, str]:
+    """Each setting's attribute docstring, on one line."""
+    body = ast.parse(inspect.getsource(Settings)).body[0]
+    assert isinstance(body, ast.ClassDef)  # noqa: S101 - tells the type checker what getsource gives
+    found: dict[str, str] = {}
+    for field, text in zip(body.body, body.body[1:], strict=False):
+        match field, text:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(meaning))):
+                found[name] = re.sub(r"\s+", " ", meaning)
+            case _:
+                pass
+    return found
+
+
+def _names_of(field: str) -> tuple[str, ...]:
+    own = _PREFIX + field.upper()
+    return (own, _ALIASES[field]) if field in _ALIASES else (own,)
+
+
+def _present(variables: Mapping[str, str | None]) -> dict[str, str]:
+    return {name: value.strip() for name, value in variables.items() if value is not None and value.strip()}
+
+
+def _parsed(expected: Any, text: str) -> Any:
+    if expected is Path:
+        return Path(text).expanduser().absolute()
+    if getattr(expected, "__origin__", None) is list:
+        items = [item.strip() for item in text.split(",") if item.strip()]
+        return msgspec.convert(items, expected, strict=False)
+    return msgspec.convert(text.lower() if expected is bool else text, expected, strict=False)
+
+
+def _allowed(error: Exception) -> str:
+    # The value itself is left out of the message: it may be a secret.
+    text = str(error).partition(" - at ")[0].replace("`", "")
+    return text.replace("Expected str matching regex", "expected text like").replace("Expected", "expected")
+
+
+def _contradictions(settings: Settings) -> list[str]:
+    problems: list[str] = []
+    if settings.token_ttl_seconds > settings.max_token_ttl_seconds:
+        problems.append("NOTIFY_TOKEN_TTL_SECONDS: expected at most NOTIFY_MAX_TOKEN_TTL_SECONDS")
+    if settings.listen_database_url and not settings.database_url:
+        problems.append("NOTIFY_LISTEN_DATABASE_URL: expected NOTIFY_DATABASE_URL beside it")
+    return problems

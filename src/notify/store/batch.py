@@ -1,0 +1,205 @@
+"""One group of commands, applied on one connection: by the writer, and by the outbox within its own transaction."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from notify.core.errors import IdempotencyBusyError, IdempotencyMismatchError, ProblemError
+from notify.core.notification import Content
+from notify.core.position import Position
+from notify.store.commands import Changed, ChangeCommand, Command, CreateCommand, Sent, SentItem
+from notify.store.database import Connection, Record
+from notify.store.rows import notification_from
+from notify.store.statements import Statements
+
+__all__ = ("Batch", "Outcome")
+
+Outcome = Sent | Changed | ProblemError | None
+
+_EDITABLE = ("title", "body", "level", "data", "url", "actions", "actor")
+_CONTENT = ("type", "level", "title", "body", "data", "url", "actions", "actor", "collapse_key")
+_decode_sent = msgspec.json.Decoder(Sent).decode
+
+
+class Batch:
+    """Commands that do not depend on each other: no notification, collapse key or idempotency key comes twice."""
+
+    def __init__(
+        self, commands: Sequence[Command], statements: Statements, at: datetime, keys_live: timedelta
+    ) -> None:
+        self.commands = commands
+        self._statements = statements
+        self._at = at
+        self._keys_from = at - keys_live
+        self._outcomes: dict[int, Outcome] = {}
+        self._creates = {n: command for n, command in enumerate(commands) if isinstance(command, CreateCommand)}
+        self._changes = {n: command for n, command in enumerate(commands) if isinstance(command, ChangeCommand)}
+
+    @property
+    def is_one_statement(self) -> bool:
+        """Whether a single statement does it all, so that it needs no transaction around it."""
+        return not self._changes and not any(
+            create.key is not None or create.content.collapse_key is not None for create in self._creates.values()
+        )
+
+    async def apply(self, connection: Connection) -> list[Outcome]:
+        await self._claim_keys(connection)
+        creates = {n: create for n, create in self._creates.items() if n not in self._outcomes}
+        if not self.is_one_statement:
+            await self._lock(connection, creates.values(), [change.id for change in self._changes.values()])
+        stored = await self._collapse(connection, creates)
+        stored |= await self._create(connection, creates, stored)
+        for n, create in creates.items():
+            items = [stored[n, m] for m in range(len(create.recipients))]
+            self._outcomes[n] = Sent(create.id, items)
+        await self._change(connection)
+        await self._keep_answers(connection, creates)
+        return [self._outcomes[n] for n in range(len(self.commands))]
+
+    async def find_written(self, connection: Connection) -> dict[int, Sent]:
+        """Which creates are stored already. Waits for whoever still holds their inboxes: perhaps our own lost COMMIT."""
+        await self._lock(connection, self._creates.values(), [])
+        asked = [(recipient, create) for create in self._creates.values() for recipient in create.recipients]
+        rows = await connection.fetch(
+            self._statements["written"],
+            [recipient.id for recipient, _ in asked],
+            [create.app_id for _, create in asked],
+            [recipient.user_id for recipient, _ in asked],
+            [create.content.collapse_key for _, create in asked],
+        )
+        found = {row["create_id"]: row for row in rows}
+        written: dict[int, Sent] = {}
+        for n, create in self._creates.items():
+            # All of a create is in one transaction, so one recipient stands for all.
+            if create.recipients[0].id in found:
+                written[n] = Sent(
+                    create.id, [_item(found[to.id]["id"], to.user_id, found[to.id]) for to in create.recipients]
+                )
+        return written
+
+    async def _lock(self, connection: Connection, creates: Iterable[CreateCommand], ids: list[UUID]) -> None:
+        inboxes = {(create.app_id, to.user_id) for create in creates for to in create.recipients}
+        await connection.execute(
+            self._statements["lock"], [app_id for app_id, _ in inboxes], [user_id for _, user_id in inboxes], ids
+        )
+
+    async def _claim_keys(self, connection: Connection) -> None:
+        keyed = [(n, create.key) for n, create in self._creates.items() if create.key is not None]
+        if not keyed:
+            return
+        names = [key.app_id for _, key in keyed], [key.key_hash for _, key in keyed], [key.part for _, key in keyed]
+        # Lock first, then look, in two statements: the answer may have been committed while the lock was being taken.
+        alone = await connection.fetch(self._statements["idempotency_lock"], *names)
+        answers = {
+            row["place"] - 1: row
+            for row in await connection.fetch(self._statements["idempotency_look"], *names, self._keys_from)
+        }
+        for place, (n, key) in enumerate(keyed):
+            answer = answers.get(place)
+            if answer is not None and answer["request_hash"] != key.request_hash:
+                self._outcomes[n] = IdempotencyMismatchError()
+            elif answer is not None:
+                self._outcomes[n] = msgspec.structs.replace(_decode_sent(answer["answer"]), replayed=True)
+            elif not alone[place]["alone"]:
+                self._outcomes[n] = IdempotencyBusyError()
+
+    async def _collapse(
+        self, connection: Connection, creates: dict[int, CreateCommand]
+    ) -> dict[tuple[int, int], SentItem]:
+        wishes = [
+            (n, m, create, to)
+            for n, create in creates.items()
+            if create.content.collapse_key is not None
+            for m, to in enumerate(create.recipients)
+        ]
+        if not wishes:
+            return {}
+        rows = await connection.fetch(
+            self._statements["collapse"],
+            [create.app_id for _, _, create, _ in wishes],
+            [to.user_id for _, _, _, to in wishes],
+            [to.id for _, _, _, to in wishes],
+            *_columns(create.content for _, _, create, _ in wishes),
+            self._at,
+        )
+        stored: dict[tuple[int, int], SentItem] = {}
+        for row in rows:
+            n, m, _, to = wishes[row["place"] - 1]
+            stored[n, m] = _item(row["id"], to.user_id, row)
+        return stored
+
+    async def _create(
+        self,
+        connection: Connection,
+        creates: dict[int, CreateCommand],
+        collapsed: dict[tuple[int, int], SentItem],
+    ) -> dict[tuple[int, int], SentItem]:
+        numbers = {n: number for number, n in enumerate(creates, 1)}
+        new = [
+            (n, m, create, to)
+            for n, create in creates.items()
+            for m, to in enumerate(create.recipients)
+            if (n, m) not in collapsed
+        ]
+        if not new:
+            return {}
+        rows = await connection.fetch(
+            self._statements["create"],
+            [create.app_id for _, _, create, _ in new],
+            [to.user_id for _, _, _, to in new],
+            [to.id for _, _, _, to in new],
+            [numbers[n] for n, _, _, _ in new],
+            *_columns(create.content for create in creates.values()),
+            self._at,
+        )
+        return {(n, m): _item(to.id, to.user_id, row) for (n, m, _, to), row in zip(new, rows, strict=True)}
+
+    async def _change(self, connection: Connection) -> None:
+        if not self._changes:
+            return
+        changes = list(self._changes.items())
+        rows = await connection.fetch(
+            self._statements["change"],
+            [change.id for _, change in changes],
+            [change.app_id for _, change in changes],
+            [change.user_id for _, change in changes],
+            [change.action for _, change in changes],
+            [sum(1 << bit for bit, name in enumerate(_EDITABLE) if name in change.columns) for _, change in changes],
+            *([change.columns.get(name) for _, change in changes] for name in _EDITABLE),
+            self._at,
+        )
+        found = {row["place"] - 1: row for row in rows}
+        for place, (n, _) in enumerate(changes):
+            row = found.get(place)
+            self._outcomes[n] = None if row is None else _changed(row)
+
+    async def _keep_answers(self, connection: Connection, creates: dict[int, CreateCommand]) -> None:
+        keyed = [(create.key, self._outcomes[n]) for n, create in creates.items() if create.key is not None]
+        if not keyed:
+            return
+        await connection.execute(
+            self._statements["idempotency_keep"],
+            [key.app_id for key, _ in keyed],
+            [key.key_hash for key, _ in keyed],
+            [key.part for key, _ in keyed],
+            [key.request_hash for key, _ in keyed],
+            [msgspec.json.encode(answer).decode() for _, answer in keyed],
+            self._at,
+        )
+
+
+def _columns(contents: Iterable[Content]) -> list[list[Any]]:
+    """Contents turned into one array per column, as unnest takes them."""
+    rows = list(contents)
+    return [[getattr(content, name) for content in rows] for name in _CONTENT]
+
+
+def _item(id_: UUID, user_id: str, row: Record) -> SentItem:
+    return SentItem(UUID(int=id_.int), user_id, str(Position(row["epoch"], row["position"])))
+
+
+def _changed(row: Record) -> Changed:
+    return Changed(notification_from(row, row["user_id"]), Position(row["epoch"], row["head"]), row["changed"])

@@ -1,0 +1,85 @@
+"""What may be asked of the writer, and what it answers."""
+
+from typing import Literal
+from uuid import UUID
+
+from msgspec import Struct, field
+
+from notify.core.ids import uuid7
+from notify.core.notification import Content, Notification
+from notify.core.position import Position
+from notify.core.states import Mark
+
+__all__ = ("Changed", "Command", "CreateCommand", "ChangeCommand", "IdempotencyKey", "Recipient", "Sent", "SentItem")
+
+
+class IdempotencyKey(Struct, frozen=True):
+    """A producer's promise that requests with this key are one request. `part` counts the items of a batch."""
+
+    app_id: str
+    key_hash: bytes
+    request_hash: bytes
+    part: int = 0
+
+
+class Recipient(Struct, frozen=True):
+    user_id: str
+    id: UUID
+
+
+class CreateCommand(Struct, frozen=True):
+    app_id: str
+    recipients: list[Recipient]
+    content: Content
+    id: UUID
+    key: IdempotencyKey | None = None
+
+    @classmethod
+    def to(
+        cls, app_id: str, user_ids: list[str], content: Content, key: IdempotencyKey | None = None
+    ) -> "CreateCommand":
+        recipients = [Recipient(user_id, uuid7()) for user_id in user_ids]
+        return cls(app_id, recipients, content, recipients[0].id if len(recipients) == 1 else uuid7(), key)
+
+    @property
+    def rows(self) -> int:
+        return len(self.recipients)
+
+
+class ChangeCommand(Struct, frozen=True):
+    """A mark or an edit of one notification; `user_id` None means whoever's it is in the app."""
+
+    app_id: str
+    user_id: str | None
+    id: UUID
+    action: Mark | Literal["edit"]
+    columns: dict[str, str | None] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        return 1
+
+
+Command = CreateCommand | ChangeCommand
+
+
+class SentItem(Struct, frozen=True):
+    """One recipient's notification: its id, and the position it took."""
+
+    id: UUID
+    user_id: str
+    position: str
+
+
+class Sent(Struct, frozen=True):
+    """What became of a create. `id` names the call; with one recipient it is the notification's own."""
+
+    id: UUID
+    items: list[SentItem]
+    replayed: bool = False
+
+
+class Changed(Struct, frozen=True):
+    notification: Notification
+    position: Position
+    changed: bool

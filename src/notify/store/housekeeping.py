@@ -1,0 +1,83 @@
+"""Forgetting what is old enough: tombstones, which raises the floors of their inboxes, and idempotency answers."""
+
+import asyncio
+from datetime import timedelta
+
+import structlog
+
+from notify.core.clock import Clock
+from notify.core.errors import DatabaseAwayError
+from notify.metrics import Metrics
+from notify.store.database import TRY_AGAIN, Database
+
+__all__ = ("Housekeeping",)
+
+log = structlog.get_logger(__name__)
+
+_ROWS_PER_TRANSACTION = 500
+
+
+class Housekeeping:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        metrics: Metrics,
+        *,
+        tombstones_live: timedelta,
+        answers_live: timedelta,
+        pause_seconds: float,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._metrics = metrics
+        self._tombstones_live = tombstones_live
+        self._answers_live = answers_live
+        self._pause_seconds = pause_seconds
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="housekeeping")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self.tidy()
+            except (DatabaseAwayError, *TRY_AGAIN) as error:
+                log.warning("housekeeping will be done later", action="housekeeping_put_off", cause=repr(error))
+            except Exception:
+                log.exception("housekeeping failed", action="housekeeping_failed")
+            await asyncio.sleep(self._pause_seconds)
+
+    async def tidy(self) -> None:
+        while await self._purge_tombstones() == _ROWS_PER_TRANSACTION:
+            pass
+        while await self._forget_answers() == _ROWS_PER_TRANSACTION:
+            pass
+
+    async def _purge_tombstones(self) -> int:
+        statements = self._database.statements
+        before = self._clock.now() - self._tombstones_live
+        async with self._database.connection() as connection, connection.transaction():
+            old = await connection.fetch(statements["purge_find"], before, _ROWS_PER_TRANSACTION)
+            if old:
+                inboxes = {(row["app_id"], row["user_id"]) for row in old}
+                await connection.execute(statements["lock"], *map(list, zip(*inboxes, strict=True)), [])
+                await connection.execute(statements["purge"], [row["id"] for row in old], before)
+        self._metrics.purged.labels("tombstone").inc(len(old))
+        return len(old)
+
+    async def _forget_answers(self) -> int:
+        before = self._clock.now() - self._answers_live
+        async with self._database.connection() as connection:
+            status = await connection.execute(
+                self._database.statements["forget_answers"], before, _ROWS_PER_TRANSACTION
+            )
+        forgotten = int(status.rpartition(" ")[2])
+        self._metrics.purged.labels("idempotency_answer").inc(forgotten)
+        return forgotten

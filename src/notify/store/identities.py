@@ -1,0 +1,203 @@
+"""Apps and their API keys."""
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from advanced_alchemy.exceptions import DuplicateKeyError
+from advanced_alchemy.filters import LimitOffset
+from advanced_alchemy.repository import SQLAlchemyAsyncRepository
+from msgspec import Struct
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+
+from notify.core.clock import Clock
+from notify.core.errors import ConflictError, DatabaseAwayError, NotFoundError
+from notify.core.identity import KEY_SCOPES, Caller, KeyScope, hash_key, make_key
+from notify.core.ids import uuid7
+from notify.store.database import AWAY, Database
+from notify.store.tables import ApiKeyRow, AppRow
+
+__all__ = ("ApiKey", "App", "Identities", "NewApiKey", "NewApp", "make_secret")
+
+_USE_IS_NEWS_AFTER = timedelta(minutes=1)
+_SECRET_BYTES = 48
+
+
+class App(Struct, frozen=True):
+    id: str
+    name: str
+    created_at: datetime
+
+
+class NewApp(Struct, frozen=True):
+    """An app, and the secret for its user tokens at the one moment it is shown."""
+
+    id: str
+    name: str
+    created_at: datetime
+    jwt_secret: str
+
+
+class ApiKey(Struct, frozen=True):
+    id: UUID
+    name: str
+    prefix: str
+    scopes: list[KeyScope]
+    created_at: datetime
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+
+
+class NewApiKey(Struct, frozen=True):
+    """An API key at the one moment it is shown in full."""
+
+    id: UUID
+    name: str
+    prefix: str
+    scopes: list[KeyScope]
+    created_at: datetime
+    key: str
+
+
+class _Apps(SQLAlchemyAsyncRepository[AppRow]):
+    model_type = AppRow
+
+
+class _Keys(SQLAlchemyAsyncRepository[ApiKeyRow]):
+    model_type = ApiKeyRow
+
+
+class Identities:
+    def __init__(
+        self, database: Database, clock: Clock, url: str, *, schema: str, pool_size: int, prepared_statements: bool
+    ) -> None:
+        self._database = database
+        self._clock = clock
+
+        async def connect() -> Any:
+            # By asyncpg itself, so that the URL means the same here as everywhere else.
+            return await asyncpg.connect(
+                url, timeout=database.timeout_seconds, statement_cache_size=100 if prepared_statements else 0
+            )
+
+        self._engine = create_async_engine(
+            "postgresql+asyncpg://",
+            async_creator=connect,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=database.timeout_seconds,
+            pool_pre_ping=True,
+            execution_options={"schema_translate_map": {"notify": schema}},
+        )
+        self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+    async def create_app(self, app_id: str, name: str) -> NewApp:
+        row = AppRow(id=app_id, name=name, jwt_secret=make_secret(), created_at=self._clock.now())
+        async with self._session() as session:
+            try:
+                await _Apps(session=session).add(row)
+                await session.commit()
+            except DuplicateKeyError as error:
+                raise ConflictError(f"There is an app {app_id} already; choose another id.") from error
+        assert row.jwt_secret is not None  # noqa: S101 - set above
+        return NewApp(row.id, row.name, row.created_at, row.jwt_secret)
+
+    async def apps(self, limit: int, after: str | None, only: str | None) -> list[App]:
+        """The apps past one, by id; `only` narrows to one app."""
+        conditions = [AppRow.id > after] if after is not None else []
+        if only is not None:
+            conditions.append(AppRow.id == only)
+        async with self._session() as session:
+            rows = await _Apps(session=session).list(*conditions, LimitOffset(limit, 0), order_by=[("id", False)])
+        return [App(row.id, row.name, row.created_at) for row in rows]
+
+    async def create_key(self, app_id: str, name: str, scopes: list[KeyScope]) -> NewApiKey:
+        new = make_key()
+        row = ApiKeyRow(
+            id=uuid7(),
+            app_id=app_id,
+            name=name,
+            prefix=new.prefix,
+            key_hash=new.hash,
+            scopes=sorted(set(scopes)),
+            created_at=self._clock.now(),
+        )
+        async with self._session() as session:
+            await self._require_app(session, app_id)
+            await _Keys(session=session).add(row)
+            await session.commit()
+        return NewApiKey(row.id, row.name, row.prefix, _scopes(row), row.created_at, new.key)
+
+    async def keys(self, app_id: str, limit: int, after: UUID | None) -> list[ApiKey]:
+        """The keys of an app, oldest first, past one of them."""
+        conditions = [ApiKeyRow.id > after] if after is not None else []
+        async with self._session() as session:
+            await self._require_app(session, app_id)
+            rows = await _Keys(session=session).list(
+                ApiKeyRow.app_id == app_id, *conditions, LimitOffset(limit, 0), order_by=[("id", False)]
+            )
+        return [
+            ApiKey(row.id, row.name, row.prefix, _scopes(row), row.created_at, row.last_used_at, row.revoked_at)
+            for row in rows
+        ]
+
+    async def revoke_key(self, app_id: str, key_id: UUID) -> None:
+        async with self._session() as session:
+            row = await _Keys(session=session).get_one_or_none(ApiKeyRow.id == key_id, ApiKeyRow.app_id == app_id)
+            if row is None:
+                raise NotFoundError("This app has no such key.")
+            row.revoked_at = row.revoked_at or self._clock.now()
+            await session.commit()
+
+    async def find_key(self, key: str) -> Caller | None:
+        now = self._clock.now()
+        rows = await self._database.fetch("find_key", hash_key(key), now - _USE_IS_NEWS_AFTER)
+        if not rows:
+            return None
+        (row,) = rows
+        if row["use_is_news"]:
+            await self._database.execute("use_key", row["id"], now, now - _USE_IS_NEWS_AFTER)
+        return Caller(row["app_id"], frozenset(row["scopes"]), key_id=row["id"])
+
+    async def secret_of(self, app_id: str) -> str | None:
+        rows = await self._database.fetch("app_secret", app_id)
+        return rows[0]["jwt_secret"] if rows else None
+
+    async def keep_secret(self, app_id: str) -> str:
+        """The secret of an app that may have been made without one."""
+        rows = await self._database.execute("keep_secret", app_id, make_secret())
+        secret: str = rows[0]["jwt_secret"]
+        return secret
+
+    async def _require_app(self, session: AsyncSession, app_id: str) -> None:
+        if await _Apps(session=session).get_one_or_none(AppRow.id == app_id) is None:
+            raise NotFoundError(f"There is no app {app_id}.")
+
+    @asynccontextmanager
+    async def _session(self) -> AsyncIterator[AsyncSession]:
+        try:
+            async with self._sessions() as session:
+                yield session
+        except (*AWAY, PoolTimeoutError) as error:
+            raise DatabaseAwayError from error
+        except DBAPIError as error:
+            if error.connection_invalidated or isinstance(error.orig.__cause__ if error.orig else None, AWAY):
+                raise DatabaseAwayError from error
+            raise
+
+
+def make_secret() -> str:
+    return secrets.token_urlsafe(_SECRET_BYTES)
+
+
+def _scopes(row: ApiKeyRow) -> list[KeyScope]:
+    return [scope for scope in KEY_SCOPES if scope in row.scopes]

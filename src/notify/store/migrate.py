@@ -1,0 +1,100 @@
+"""Bringing the schema up, down, and saying where it is. Runs before the service, on a connection of its own."""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+
+import psycopg
+from advanced_alchemy.alembic.commands import AlembicCommands
+from advanced_alchemy.config import AlembicSyncConfig, SQLAlchemySyncConfig
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from msgspec import Struct
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.pool import NullPool
+
+__all__ = ("Migrations", "SchemaState")
+
+_VERSION_TABLE = "migrations"
+_LOCK_TIMEOUT = "5s"
+_STATEMENT_TIMEOUT = "10min"
+_MIGRATING = 0x6E6F_7469_6679  # "notify": the advisory lock of whoever migrates
+
+
+class SchemaState(Struct, frozen=True):
+    current: str | None
+    newest: str
+    pending: list[str]
+
+
+class Migrations:
+    def __init__(self, url: str, schema: str) -> None:
+        self._url = url
+        self._schema = schema
+
+    def state(self) -> SchemaState:
+        with self._commands() as (commands, connection):
+            script = ScriptDirectory.from_config(commands.config)
+            context = MigrationContext.configure(
+                connection, opts={"version_table": _VERSION_TABLE, "version_table_schema": self._schema}
+            )
+            current = context.get_current_revision()
+            newest = script.get_current_head()
+            assert newest is not None  # noqa: S101 - there is at least one migration
+            pending = [f"{step.revision} {step.doc}" for step in script.iterate_revisions(newest, current or "base")]
+            return SchemaState(current, newest, pending[::-1])
+
+    def up(self, revision: str = "head") -> None:
+        with self._alone(), self._commands() as (commands, _):
+            commands.upgrade(revision)
+
+    def down(self, revision: str = "-1") -> None:
+        with self._alone(), self._commands() as (commands, _):
+            commands.downgrade(revision)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        # A lock of a transaction, not of a session: a transaction pooler carries it too.
+        with psycopg.connect(self._url) as connection, connection.transaction():
+            connection.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (_MIGRATING % 2**31, self._schema))
+            yield
+
+    @contextmanager
+    def _commands(self) -> Iterator[tuple[AlembicCommands, Connection]]:
+        engine = create_engine("postgresql+psycopg://", creator=self._connect, poolclass=NullPool)
+        try:
+            with engine.connect() as connection:
+                config = SQLAlchemySyncConfig(
+                    engine_instance=engine,
+                    alembic_config=AlembicSyncConfig(
+                        script_location=str(_scripts()),
+                        version_table_name=_VERSION_TABLE,
+                        version_table_schema=self._schema,
+                        render_as_batch=False,
+                        compare_type=True,
+                    ),
+                )
+                commands = AlembicCommands(config)
+                commands.config.stdout = io.StringIO()
+                commands.config.attributes.update(
+                    connection=connection, schema=self._schema, version_table=_VERSION_TABLE
+                )
+                yield commands, connection
+        finally:
+            engine.dispose()
+
+    def _connect(self) -> psycopg.Connection:
+        connection = psycopg.connect(self._url, autocommit=True)
+        connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{self._schema}"'.encode())
+        connection.execute(f"SET lock_timeout = '{_LOCK_TIMEOUT}'".encode())
+        connection.execute(f"SET statement_timeout = '{_STATEMENT_TIMEOUT}'".encode())
+        connection.autocommit = False
+        return connection
+
+
+def _scripts() -> Path:
+    """The migrations: inside the package when it was installed from a wheel, at the top of a checkout otherwise."""
+    shipped = Path(str(files("notify"))) / "migrations"
+    return shipped if shipped.is_dir() else Path(str(files("notify"))).parents[1] / "migrations"

@@ -1,0 +1,170 @@
+"""The outbox: what producers put there in transactions of their own, any process claims, writes and removes in one
+transaction of ours (law 5)."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+import structlog
+
+from notify.core.clock import Clock
+from notify.core.errors import DatabaseAwayError, FieldError, ProblemError
+from notify.core.notification import Create, Limits, content_of
+from notify.metrics import Metrics
+from notify.store.commands import CreateCommand, Recipient
+from notify.store.database import TRY_AGAIN, Connection, Database, Record
+from notify.store.writer import Writer
+
+__all__ = ("Outbox",)
+
+log = structlog.get_logger(__name__)
+
+_PAUSE_WHEN_AWAY_SECONDS = 0.5
+_JSON_COLUMNS = ("data", "actions", "actor")
+_TEXT_COLUMNS = ("title", "body", "type", "level", "url", "collapse_key")
+
+
+class Outbox:
+    """Empties the outbox whenever it rings, and looks into it now and then in case a ring was missed."""
+
+    def __init__(
+        self,
+        database: Database,
+        writer: Writer,
+        clock: Clock,
+        metrics: Metrics,
+        limits: Limits,
+        *,
+        rows: int,
+        poll_seconds: float,
+    ) -> None:
+        self._database = database
+        self._writer = writer
+        self._clock = clock
+        self._metrics = metrics
+        self._limits = limits
+        self._rows = rows
+        self._poll_seconds = poll_seconds
+        self._bell = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="outbox")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def ring(self) -> None:
+        self._bell.set()
+
+    async def measure(self) -> None:
+        """Brings the gauges up to date."""
+        (row,) = await self._database.fetch("outbox_depth", self._clock.now())
+        self._metrics.outbox_rows.labels("waiting").set(row["waiting"])
+        self._metrics.outbox_rows.labels("failed").set(row["failed"])
+        self._metrics.outbox_age_seconds.set(row["age_seconds"])
+
+    async def _run(self) -> None:
+        while True:
+            self._bell.clear()
+            try:
+                while await self.claim(self._rows) == self._rows:
+                    pass
+            except DatabaseAwayError as error:
+                log.warning("the outbox cannot be reached", action="outbox_away", cause=repr(error.__cause__))
+                await asyncio.sleep(_PAUSE_WHEN_AWAY_SECONDS)
+            except Exception:
+                log.exception("the outbox could not be emptied", action="outbox_failed")
+            try:
+                async with asyncio.timeout(self._poll_seconds):
+                    await self._bell.wait()
+            except TimeoutError:
+                pass
+
+    async def claim(self, limit: int) -> int:
+        """Writes up to so many rows; returns how many there were. If they cannot be written together, each is tried alone."""
+        try:
+            return await self._claim(limit, alone=False)
+        except (DatabaseAwayError, *TRY_AGAIN):
+            raise
+        except Exception as error:
+            log.warning("outbox rows failed together, so each is tried alone", action="outbox_split", cause=repr(error))
+        claimed = 0
+        while claimed < limit and await self._claim(1, alone=True):
+            claimed += 1
+        return claimed
+
+    async def _claim(self, limit: int, *, alone: bool) -> int:
+        statements = self._database.statements
+        async with self._database.connection() as connection, connection.transaction():
+            rows = await connection.fetch(statements["outbox_claim"], limit)
+            failed: dict[Any, str] = {}
+            commands: list[CreateCommand] = []
+            for row in rows:
+                if row["known"]:
+                    continue
+                try:
+                    commands.append(self._command(row))
+                except (ProblemError, msgspec.MsgspecError) as error:
+                    failed[row["id"]] = _reason(error)
+            created = await self._write(connection, commands, failed, alone=alone)
+            await connection.execute(
+                statements["outbox_done"], [row["id"] for row in rows if row["id"] not in failed]
+            )
+            if failed:
+                await connection.execute(
+                    statements["outbox_fail"], list(failed), list(failed.values()), self._clock.now()
+                )
+        for id_, reason in failed.items():
+            log.warning("an outbox row was set aside", action="outbox_set_aside", id=str(id_), reason=reason)
+        self._metrics.created.labels("outbox").inc(created)
+        return len(rows)
+
+    async def _write(
+        self, connection: Connection, commands: list[CreateCommand], failed: dict[Any, str], *, alone: bool
+    ) -> int:
+        created = 0
+        for group in _independent(commands):
+            try:
+                # A savepoint, so that what PostgreSQL refuses for one row can still be recorded beside it.
+                async with connection.transaction():
+                    await self._writer.batch_of(group).apply(connection)
+                created += len(group)
+            except (DatabaseAwayError, *TRY_AGAIN):
+                raise
+            except Exception as error:
+                if not alone:
+                    raise
+                failed[group[0].recipients[0].id] = str(error)
+        return created
+
+    def _command(self, row: Record) -> CreateCommand:
+        asked: dict[str, Any] = {name: row[name] for name in _TEXT_COLUMNS if row[name] is not None}
+        asked |= {name: msgspec.json.decode(row[name]) for name in _JSON_COLUMNS if row[name] is not None}
+        create = msgspec.convert({"to": row["user_id"], **asked}, Create)
+        return CreateCommand(
+            row["app_id"], [Recipient(row["user_id"], row["id"])], content_of(create, self._limits), row["id"]
+        )
+
+
+def _independent(commands: list[CreateCommand]) -> list[list[CreateCommand]]:
+    """The commands in their order, in groups that name no collapse key of an inbox twice."""
+    groups: list[list[CreateCommand]] = []
+    touched: set[tuple[str, str, str]] = set()
+    for command in commands:
+        key = command.content.collapse_key
+        thing = None if key is None else (command.app_id, command.recipients[0].user_id, key)
+        if not groups or thing in touched:
+            groups.append([])
+            touched = set()
+        groups[-1].append(command)
+        if thing is not None:
+            touched.add(thing)
+    return groups
+
+
+def _reason(error: Exception) -> str:
+    errors: tuple[FieldError, ...] = getattr(error, "errors", ())
+    return "; ".join(f"{field.pointer}: {field.detail}" for field in errors) or str(error)

@@ -1,0 +1,53 @@
+"""Rows turned into values."""
+
+import msgspec
+from msgspec import Struct
+
+from notify.core.notification import Notification
+from notify.core.position import Bounds, Position
+from notify.store.database import Record
+
+__all__ = ("InboxState", "inbox_state", "notification_from")
+
+
+class InboxState(Struct, frozen=True):
+    """Where an inbox stands, and its counters, of one moment."""
+
+    bounds: Bounds
+    unread: int
+    unseen: int
+    total: int
+
+    @property
+    def position(self) -> Position:
+        return Position(self.bounds.epoch, self.bounds.head)
+
+
+def inbox_state(row: Record) -> InboxState:
+    return InboxState(Bounds(row["epoch"], row["floor"], row["head"]), row["unread"], row["unseen"], row["total"])
+
+
+def notification_from(row: Record, user_id: str) -> Notification:
+    return Notification(
+        id=row["id"],
+        user_id=user_id,
+        type=row["type"],
+        level=row["level"],
+        title=row["title"],
+        body=row["body"],
+        data=_raw(row["data"]),
+        url=row["url"],
+        actions=_raw(row["actions"]),
+        actor=_raw(row["actor"]),
+        collapse_key=row["collapse_key"],
+        created_at=row["created_at"],
+        arrived_at=row["arrived_at"],
+        updated_at=row["updated_at"],
+        seen_at=row["seen_at"],
+        read_at=row["read_at"],
+        archived_at=row["archived_at"],
+    )
+
+
+def _raw(text: str | None) -> msgspec.Raw | None:
+    return None if text is None else msgspec.Raw(text.encode())

@@ -1,0 +1,62 @@
+-- create: gives each recipient's inbox its next positions and stores the notifications. It allocates and locks in one
+-- ordered upsert, which a pure create may do without locking first (law 1).
+WITH recipient AS (
+    SELECT app_id COLLATE "C" AS app_id, user_id COLLATE "C" AS user_id, id, content_number, place
+    FROM unnest($1::text[], $2::text[], $3::uuid[], $4::integer[])
+        WITH ORDINALITY AS r (app_id, user_id, id, content_number, place)
+), content AS (
+    SELECT *
+    FROM unnest(
+        $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[]
+    ) WITH ORDINALITY AS c (type, level, title, body, data, url, actions, actor, collapse_key, content_number)
+), inbox AS (
+    INSERT INTO notify.inboxes AS inbox (app_id, user_id, head, unread, unseen, total, arrived_at)
+    SELECT app_id, user_id, count(*), count(*), count(*), count(*), $14::timestamptz
+    FROM recipient
+    GROUP BY app_id, user_id
+    ORDER BY app_id, user_id
+    ON CONFLICT (app_id, user_id) DO UPDATE SET
+        head = inbox.head + excluded.head,
+        unread = inbox.unread + excluded.unread,
+        unseen = inbox.unseen + excluded.unseen,
+        total = inbox.total + excluded.total,
+        arrived_at = greatest(inbox.arrived_at, excluded.arrived_at)
+    RETURNING id, app_id, user_id, epoch, head, arrived_at
+), placed AS (
+    SELECT
+        recipient.place,
+        recipient.id,
+        recipient.content_number,
+        inbox.id AS inbox_id,
+        inbox.epoch,
+        inbox.arrived_at,
+        inbox.head - count(*) OVER (PARTITION BY inbox.id)
+            + row_number() OVER (PARTITION BY inbox.id ORDER BY recipient.place) AS position
+    FROM recipient
+    JOIN inbox USING (app_id, user_id)
+), counted AS (
+    INSERT INTO notify.type_counts AS counts (inbox_id, type, unread, unseen, total)
+    SELECT placed.inbox_id, content.type, count(*), count(*), count(*)
+    FROM placed
+    JOIN content USING (content_number)
+    WHERE content.type IS NOT NULL
+    GROUP BY placed.inbox_id, content.type
+    ON CONFLICT (inbox_id, type) DO UPDATE SET
+        unread = counts.unread + excluded.unread,
+        unseen = counts.unseen + excluded.unseen,
+        total = counts.total + excluded.total
+), stored AS (
+    INSERT INTO notify.notifications (
+        id, inbox_id, created_position, arrived_position, changed_position, type, level, title, body, data, url, actions,
+        actor, collapse_key, created_at, arrived_at, updated_at
+    )
+    SELECT
+        placed.id, placed.inbox_id, placed.position, placed.position, placed.position, content.type, content.level,
+        content.title, content.body, content.data::json, content.url, content.actions::json, content.actor::json,
+        content.collapse_key, $14::timestamptz, placed.arrived_at, $14::timestamptz
+    FROM placed
+    JOIN content USING (content_number)
+)
+SELECT placed.place, store.generation || placed.epoch AS epoch, placed.position
+FROM placed, notify.store
+ORDER BY placed.place

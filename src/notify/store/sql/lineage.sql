@@ -1,0 +1,16 @@
+-- lineage: says which database this is, and starts a new generation of epochs if it is not the one the rows were written
+-- in: another cluster, another timeline (a promoted standby, a restore) or a copy.
+WITH here AS (
+    SELECT concat_ws(
+        ':',
+        (SELECT system_identifier FROM pg_control_system()),
+        CASE WHEN pg_is_in_recovery() THEN 'standby' ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END,
+        (SELECT oid FROM pg_database WHERE datname = current_database())
+    ) AS identity
+)
+UPDATE notify.store
+SET identity = here.identity,
+    generation = CASE WHEN store.identity IS NULL THEN store.generation ELSE notify.random_name(4) END
+FROM here
+WHERE store.identity IS DISTINCT FROM here.identity
+RETURNING generation

@@ -1,0 +1,201 @@
+"""The tables, as SQLAlchemy sees them: models for apps and keys, and descriptions of the rest that the migrations are held
+against. The migrations in `migrations/` are the truth."""
+
+from datetime import datetime
+from uuid import UUID
+
+from advanced_alchemy.base import CommonTableAttributes, DeclarativeBase
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Computed,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column
+
+__all__ = ("ApiKeyRow", "AppRow", "metadata_for")
+
+_SCHEMA = "notify"
+_metadata = MetaData(schema=_SCHEMA)
+_NAME = Text(collation="C")
+_TIME = DateTime(timezone=True)
+
+
+class _Row(CommonTableAttributes, DeclarativeBase):
+    __abstract__ = True
+    metadata = _metadata
+
+
+class AppRow(_Row):
+    __tablename__ = "apps"
+
+    id: Mapped[str] = mapped_column(_NAME, primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    jwt_secret: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(_TIME, server_default=func.now())
+
+
+class ApiKeyRow(_Row):
+    __tablename__ = "api_keys"
+    __table_args__ = (
+        UniqueConstraint("key_hash", name="api_keys_key_hash"),
+        Index("api_keys_app", "app_id", "created_at", "id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    app_id: Mapped[str] = mapped_column(_NAME, ForeignKey("notify.apps.id"))
+    name: Mapped[str] = mapped_column(Text)
+    prefix: Mapped[str] = mapped_column(Text)
+    key_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    created_at: Mapped[datetime] = mapped_column(_TIME, server_default=func.now())
+    last_used_at: Mapped[datetime | None] = mapped_column(_TIME)
+    revoked_at: Mapped[datetime | None] = mapped_column(_TIME)
+
+
+Table(
+    "store",
+    _metadata,
+    Column("singleton", Boolean, primary_key=True, server_default=text("true")),
+    Column("generation", Text, nullable=False, server_default=text("notify.random_name(4)")),
+    Column("identity", Text),
+    Column("outbox_doorbell", Boolean, nullable=False, server_default=text("true")),
+)
+
+Table(
+    "inboxes",
+    _metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("app_id", _NAME, ForeignKey("notify.apps.id"), nullable=False),
+    Column("user_id", _NAME, nullable=False),
+    Column("epoch", Text, nullable=False, server_default=text("notify.random_name(6)")),
+    Column("head", BigInteger, nullable=False, server_default=text("0")),
+    Column("floor", BigInteger, nullable=False, server_default=text("0")),
+    Column("unread", Integer, nullable=False, server_default=text("0")),
+    Column("unseen", Integer, nullable=False, server_default=text("0")),
+    Column("total", Integer, nullable=False, server_default=text("0")),
+    Column("arrived_at", _TIME, nullable=False, server_default=text("'-infinity'")),
+    UniqueConstraint("app_id", "user_id", name="inboxes_user"),
+    CheckConstraint("0 <= floor AND floor <= head", name="inboxes_positions"),
+    CheckConstraint("0 <= unseen AND unseen <= unread AND unread <= total", name="inboxes_counters"),
+)
+
+Table(
+    "type_counts",
+    _metadata,
+    Column("inbox_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("type", _NAME, primary_key=True),
+    Column("unread", Integer, nullable=False),
+    Column("unseen", Integer, nullable=False),
+    Column("total", Integer, nullable=False),
+)
+
+Table(
+    "notifications",
+    _metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("inbox_id", BigInteger, nullable=False),
+    Column("created_position", BigInteger, nullable=False),
+    Column("arrived_position", BigInteger, nullable=False),
+    Column("changed_position", BigInteger, nullable=False),
+    Column(
+        "state",
+        SmallInteger,
+        Computed("notify.state_of(seen_at, read_at, archived_at, deleted_at)", persisted=True),
+        nullable=False,
+    ),
+    Column("type", _NAME),
+    Column("level", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("body", Text),
+    Column("data", JSON),
+    Column("url", Text),
+    Column("actions", JSON),
+    Column("actor", JSON),
+    Column("collapse_key", Text),
+    Column("collapsed_id", Uuid),
+    Column("created_at", _TIME, nullable=False),
+    Column("arrived_at", _TIME, nullable=False),
+    Column("updated_at", _TIME, nullable=False),
+    Column("seen_at", _TIME),
+    Column("read_at", _TIME),
+    Column("archived_at", _TIME),
+    Column("deleted_at", _TIME),
+    Index("notifications_changes", "inbox_id", "changed_position", unique=True),
+    Index("notifications_listing", "inbox_id", "state", "arrived_at", "arrived_position"),
+    Index(
+        "notifications_listing_by_type",
+        "inbox_id",
+        "type",
+        "state",
+        "arrived_at",
+        "arrived_position",
+        postgresql_where=text("type IS NOT NULL"),
+    ),
+    Index(
+        "notifications_collapse",
+        "inbox_id",
+        "collapse_key",
+        "state",
+        postgresql_where=text("collapse_key IS NOT NULL"),
+    ),
+    Index("notifications_tombstones", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
+)
+
+Table(
+    "idempotency",
+    _metadata,
+    Column("app_id", _NAME, primary_key=True),
+    Column("key_hash", LargeBinary, primary_key=True),
+    Column("part", Integer, primary_key=True, autoincrement=False),
+    Column("request_hash", LargeBinary, nullable=False),
+    Column("answer", JSON, nullable=False),
+    Column("created_at", _TIME, nullable=False),
+    Index("idempotency_created_at", "created_at"),
+)
+
+Table(
+    "outbox",
+    _metadata,
+    Column("id", Uuid, primary_key=True, server_default=text("notify.uuid7()")),
+    Column("app_id", _NAME, nullable=False, server_default=text("'default'")),
+    Column("user_id", _NAME, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("body", Text),
+    Column("type", Text),
+    Column("level", Text, nullable=False, server_default=text("'info'")),
+    Column("data", JSON),
+    Column("url", Text),
+    Column("actions", JSON),
+    Column("actor", JSON),
+    Column("collapse_key", Text),
+    Column("created_at", _TIME, nullable=False, server_default=func.now()),
+    Column("failed_at", _TIME),
+    Column("failure", Text),
+    Index("outbox_waiting", "id", postgresql_where=text("failed_at IS NULL")),
+)
+
+
+def metadata_for(schema: str) -> MetaData:
+    """The tables as they are in this schema."""
+    described = MetaData(schema=schema)
+    for table in _metadata.sorted_tables:
+        table.to_metadata(described, schema=schema)
+    return described

@@ -1,0 +1,233 @@
+"""Group commit (law 4): what is asked for while one commit is under way shares the next. There is no timer."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Hashable, Iterator, Sequence
+from datetime import timedelta
+from typing import Any, cast
+
+import structlog
+
+from notify.core.clock import Clock
+from notify.core.errors import (
+    DatabaseAwayError,
+    IdempotencyBusyError,
+    InternalError,
+    OverloadedError,
+    ProblemError,
+)
+from notify.metrics import Metrics
+from notify.store.batch import Batch, Outcome
+from notify.store.commands import Changed, ChangeCommand, Command, CreateCommand, IdempotencyKey, Sent
+from notify.store.database import TRY_AGAIN, Database
+
+__all__ = ("Writer",)
+
+log = structlog.get_logger(__name__)
+
+_FIRST_PAUSE_SECONDS = 0.02
+_LONGEST_PAUSE_SECONDS = 0.5
+
+
+class _Waiting:
+    """A command and whoever waits for its outcome."""
+
+    __slots__ = ("command", "future")
+
+    def __init__(self, command: Command, future: asyncio.Future[Outcome]) -> None:
+        self.command = command
+        self.future = future
+
+
+class Writer:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        metrics: Metrics,
+        *,
+        batch_rows: int,
+        queue_rows: int,
+        idempotency_live: timedelta,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._metrics = metrics
+        self._batch_rows = batch_rows
+        self._queue_rows = queue_rows
+        self._idempotency_live = idempotency_live
+        self._queue: deque[_Waiting] = deque()
+        self._queued_rows = 0
+        self._keys: set[IdempotencyKey] = set()
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="writer")
+
+    async def stop(self) -> None:
+        """Writes what still waits, then ends."""
+        self._stopping = True
+        self._wake.set()
+        if self._task is not None:
+            await self._task
+
+    async def create(self, command: CreateCommand) -> Sent:
+        outcome = await self._submit(command)
+        assert isinstance(outcome, Sent)  # noqa: S101 - a create is answered with nothing else
+        if not outcome.replayed:
+            self._metrics.created.labels("api").inc(len(outcome.items))
+        return outcome
+
+    async def change(self, command: ChangeCommand) -> Changed | None:
+        """The notification as it is now, or None if there is no such notification."""
+        outcome = cast(Changed | None, await self._submit(command))
+        if outcome is not None and outcome.changed:
+            self._metrics.changed.labels(command.action).inc()
+        return outcome
+
+    def batch_of(self, commands: Sequence[Command]) -> Batch:
+        return Batch(commands, self._database.statements, self._clock.now(), self._idempotency_live)
+
+    async def _submit(self, command: Command) -> Outcome:
+        if self._stopping or self._queued_rows + command.rows > self._queue_rows:
+            raise OverloadedError
+        key = command.key if isinstance(command, CreateCommand) else None
+        named = None if key is None else IdempotencyKey(key.app_id, key.key_hash, b"", key.part)
+        if named is not None:
+            if named in self._keys:
+                raise IdempotencyBusyError
+            self._keys.add(named)
+        waiting = _Waiting(command, asyncio.get_running_loop().create_future())
+        if named is not None:
+            waiting.future.add_done_callback(lambda _: self._keys.discard(named))
+        self._queue.append(waiting)
+        self._queued_rows += command.rows
+        self._wake.set()
+        try:
+            async with asyncio.timeout(self._database.timeout_seconds):
+                outcome = await waiting.future
+        except TimeoutError as error:
+            # The timeout cancelled the future: a command that still waits is skipped, so it is out for good.
+            raise DatabaseAwayError from error
+        if isinstance(outcome, ProblemError):
+            raise outcome
+        return outcome
+
+    async def _run(self) -> None:
+        while True:
+            if not self._queue:
+                if self._stopping:
+                    return
+                self._wake.clear()
+                await self._wake.wait()
+            batch = self._take()
+            if not batch:
+                continue
+            try:
+                await self._write(batch)
+            except Exception:
+                log.exception("a batch failed in an unforeseen way", action="batch_failed", commands=len(batch))
+                self._answer(batch, [InternalError()] * len(batch))
+
+    def _take(self) -> list[_Waiting]:
+        """The next batch: at most so many rows, and nothing that touches the same thing twice."""
+        batch: list[_Waiting] = []
+        later: list[_Waiting] = []
+        rows = 0
+        touched: set[Hashable] = set()
+        while self._queue:
+            waiting = self._queue[0]
+            if waiting.future.done():
+                self._forget(self._queue.popleft())
+                continue
+            if batch and rows + waiting.command.rows > self._batch_rows:
+                break
+            self._queue.popleft()
+            things = set(_touches(waiting.command))
+            if touched & things:
+                later.append(waiting)
+            else:
+                batch.append(self._forget(waiting))
+                rows += waiting.command.rows
+            # What waits for its turn keeps it: nothing that touches the same may overtake it.
+            touched |= things
+        self._queue.extendleft(reversed(later))
+        self._metrics.queued_rows.set(self._queued_rows)
+        return batch
+
+    def _forget(self, waiting: _Waiting) -> _Waiting:
+        self._queued_rows -= waiting.command.rows
+        return waiting
+
+    async def _write(self, batch: list[_Waiting]) -> None:
+        perhaps_written = False
+        pause = _FIRST_PAUSE_SECONDS
+        while batch := [waiting for waiting in batch if not waiting.future.done()]:
+            try:
+                if perhaps_written:
+                    batch = await self._answer_what_is_written(batch)
+                    perhaps_written = False
+                if batch:
+                    self._answer(batch, await self._commit(batch))
+                return
+            except TRY_AGAIN:
+                self._metrics.batch_retries.labels("conflict").inc()
+            except DatabaseAwayError as error:
+                self._metrics.batch_retries.labels("away").inc()
+                log.warning("a group commit was cut off", action="commit_cut_off", cause=repr(error.__cause__))
+                perhaps_written = True
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+            except Exception:
+                if len(batch) == 1:
+                    log.exception("a command cannot be written", action="command_failed")
+                    self._answer(batch, [InternalError()])
+                    return
+                # One bad item fails alone: halve until it is found.
+                middle = len(batch) // 2
+                await self._write(batch[:middle])
+                await self._write(batch[middle:])
+                return
+
+    async def _commit(self, batch: list[_Waiting]) -> list[Outcome]:
+        work = self.batch_of([waiting.command for waiting in batch])
+        started = time.perf_counter()
+        async with self._database.connection() as connection:
+            if work.is_one_statement:
+                outcomes = await work.apply(connection)
+            else:
+                async with connection.transaction():
+                    outcomes = await work.apply(connection)
+        self._metrics.commit_seconds.observe(time.perf_counter() - started)
+        self._metrics.batch_rows.observe(sum(waiting.command.rows for waiting in batch))
+        return outcomes
+
+    async def _answer_what_is_written(self, batch: list[_Waiting]) -> list[_Waiting]:
+        """After a connection lost in COMMIT: creates that are stored are answered; the rest is to be written (law 3).
+        Changes need no look: made again, what is already so changes nothing."""
+        work = self.batch_of([waiting.command for waiting in batch])
+        async with self._database.connection() as connection, connection.transaction():
+            written = await work.find_written(connection)
+        for n, sent in written.items():
+            _resolve(batch[n].future, sent)
+        return [waiting for n, waiting in enumerate(batch) if n not in written]
+
+    def _answer(self, batch: list[_Waiting], outcomes: Sequence[Outcome]) -> None:
+        for waiting, outcome in zip(batch, outcomes, strict=True):
+            _resolve(waiting.future, outcome)
+
+
+def _resolve(future: asyncio.Future[Outcome], outcome: Outcome) -> None:
+    if not future.done():
+        future.set_result(outcome)
+
+
+def _touches(command: Command) -> Iterator[tuple[Any, ...]]:
+    if isinstance(command, ChangeCommand):
+        yield ("notification", command.id)
+    elif command.content.collapse_key is not None:
+        for recipient in command.recipients:
+            yield ("collapse", command.app_id, recipient.user_id, command.content.collapse_key)
