@@ -1,0 +1,135 @@
+"""Credentials: API keys, the admin key, and user tokens."""
+
+import hmac
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any
+from urllib.parse import urlsplit
+
+import jwt
+import msgspec
+from litestar.connection import ASGIConnection
+from msgspec import Struct
+
+from notify.core.clock import Clock
+from notify.core.errors import ForbiddenError, NotFoundError, UnauthorizedError
+from notify.core.identity import DEFAULT_APP, KEY_SCOPES, TOKEN_SCOPES, Caller
+from notify.core.text import UserId
+from notify.store.identities import Identities
+
+__all__ = ("Authenticator",)
+
+_ALGORITHM = "HS256"
+_COOKIE = "notify_token"
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_LONGEST_CREDENTIAL = 8192
+
+
+class _Claims(Struct):
+    sub: UserId
+    exp: int | float
+    app: str = DEFAULT_APP
+    scope: str = "inbox"
+
+
+class Authenticator:
+    def __init__(
+        self,
+        identities: Identities,
+        clock: Clock,
+        *,
+        admin_key: str,
+        default_secret: str | None,
+        trusted_origins: frozenset[str],
+    ) -> None:
+        self._identities = identities
+        self._clock = clock
+        self._admin_key_hash = sha256(admin_key.encode()).digest()
+        self._default_secret = default_secret
+        self._trusted_origins = trusted_origins
+
+    async def caller_of(self, connection: ASGIConnection[Any, Any, Any, Any]) -> Caller:
+        credential = _credential_in(connection.headers)
+        if credential is None:
+            credential = connection.cookies.get(_COOKIE)
+            if credential is not None:
+                self._check_origin(connection)
+        if credential is None:
+            raise UnauthorizedError
+        if len(credential) > _LONGEST_CREDENTIAL:
+            raise UnauthorizedError("This credential is too long to be one of ours.")
+        return await self._check(credential)
+
+    async def issue(self, app_id: str, user_id: str, scopes: list[str], ttl: timedelta) -> tuple[str, datetime]:
+        """A user's token, and when it runs out."""
+        now = self._clock.now()
+        expires_at = (now + ttl).replace(microsecond=0)
+        secret = await self._secret_of(app_id)
+        if secret is None:
+            raise NotFoundError(f"There is no app {app_id}.")
+        claims = {
+            "sub": user_id,
+            "app": app_id,
+            "scope": " ".join(scopes),
+            "iat": int(now.timestamp()),
+            "exp": int(expires_at.timestamp()),
+        }
+        return jwt.encode(claims, secret, algorithm=_ALGORITHM), expires_at
+
+    async def _secret_of(self, app_id: str) -> str | None:
+        if app_id == DEFAULT_APP and self._default_secret is not None:
+            return self._default_secret
+        return await self._identities.secret_of(app_id)
+
+    async def _check(self, credential: str) -> Caller:
+        # Hashed first, so that the comparison takes as long whatever was sent.
+        if hmac.compare_digest(sha256(credential.encode("utf-8", "surrogateescape")).digest(), self._admin_key_hash):
+            return Caller(DEFAULT_APP, frozenset(KEY_SCOPES), is_operator=True)
+        if credential.count(".") == 2:  # noqa: PLR2004 - a JWT has three parts, an API key has one
+            return await self._check_token(credential)
+        caller = await self._identities.find_key(credential)
+        if caller is None:
+            raise UnauthorizedError("This API key is unknown or revoked.")
+        return caller
+
+    async def _check_token(self, token: str) -> Caller:
+        try:
+            unchecked = jwt.decode(token, options={"verify_signature": False})
+            app_id = unchecked.get("app", DEFAULT_APP)
+            secret = await self._secret_of(app_id) if isinstance(app_id, str) and "\x00" not in app_id else None
+            if secret is None:
+                raise UnauthorizedError("This token is of an app that does not exist.")
+            payload = jwt.decode(
+                token,
+                secret,
+                algorithms=[_ALGORITHM],
+                # Times are held against our own clock below.
+                options={"require": ["exp", "sub"], "verify_exp": False, "verify_iat": False, "verify_nbf": False,
+                         "verify_aud": False},
+            )
+            claims = msgspec.convert(payload, _Claims)
+        except (jwt.PyJWTError, msgspec.ValidationError, ValueError) as error:
+            raise UnauthorizedError("This token is malformed, or signed with another secret.") from error
+        if claims.exp <= self._clock.now().timestamp():
+            raise UnauthorizedError("This token has expired; get a fresh one.")
+        scopes = frozenset(claims.scope.split())
+        return Caller(app_id, scopes.intersection(TOKEN_SCOPES), user_id=claims.sub)
+
+    def _check_origin(self, connection: ASGIConnection[Any, Any, Any, Any]) -> None:
+        """A browser sends the cookie along from any page, so what it may change or open is only for pages we trust."""
+        if connection.scope.get("method", "GET") in _SAFE_METHODS:
+            return
+        origin = connection.headers.get("origin", "")
+        own = urlsplit(origin).netloc == connection.headers.get("host") and bool(origin)
+        if not own and origin not in self._trusted_origins:
+            raise ForbiddenError("With the cookie, changes are taken only from pages of this host or NOTIFY_CORS_ORIGINS.")
+
+
+def _credential_in(headers: Mapping[str, str]) -> str | None:
+    scheme, _, credential = headers.get("authorization", "").partition(" ")
+    if scheme:
+        if scheme.lower() != "bearer" or not credential.strip():
+            raise UnauthorizedError("The header `Authorization` has to be `Bearer`, a space, and the key or token.")
+        return credential.strip()
+    return headers.get("x-api-key", "").strip() or None

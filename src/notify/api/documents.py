@@ -1,0 +1,136 @@
+"""The pages for people: the API's documentation, offline, and what each kind of problem means."""
+
+import re
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from litestar import Response, get
+from litestar.connection import Request
+from litestar.params import FromPath
+from litestar.router import Router
+from litestar.static_files import create_static_files_router
+from msgspec import Struct
+
+from notify.api.access import Access
+from notify.api.inputs import read_query
+from notify.api.routes import route
+from notify.core.errors import NotFoundError, ProblemError, all_problems
+
+__all__ = ("DOCUMENT_ROUTES",)
+
+_WEB = Path(__file__).parents[1] / "web"
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+{head}
+</head>
+<body>
+{body}
+</body>
+</html>
+"""
+_HTML = "text/html; charset=utf-8"
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; connect-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data:; font-src 'self' data:; worker-src blob:; frame-ancestors 'none'; base-uri 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+
+
+def _page(title: str, head: str, body: str) -> Response[str]:
+    return Response(
+        _PAGE.format(title=escape(title), head=head, body=body), media_type=_HTML, headers=dict(_HEADERS)
+    )
+
+
+def _page_route(*problems: type[ProblemError]) -> dict[str, Any]:
+    return route(Access.PUBLIC, answer=str, media_type="text/html", problems=problems, touches_database=False)
+
+
+@get("/docs", operation_id="docs", summary="This documentation, to try things out", tags=["Documentation"],
+     opt=_page_route())
+async def docs(request: Request[Any, Any, Any]) -> Response[str]:
+    read_query(request, Struct)
+    return _page(
+        "notify: the API",
+        '<link rel="stylesheet" href="/assets/vendor/swagger-ui-dist/swagger-ui.css">',
+        '<div id="docs"></div>\n'
+        '<script src="/assets/vendor/swagger-ui-dist/swagger-ui-bundle.js"></script>\n'
+        '<script src="/assets/pages/swagger.js"></script>',
+    )
+
+
+@get("/redoc", operation_id="redoc", summary="This documentation, to read", tags=["Documentation"], opt=_page_route())
+async def redoc(request: Request[Any, Any, Any]) -> Response[str]:
+    read_query(request, Struct)
+    return _page(
+        "notify: the API",
+        "",
+        '<div id="docs"></div>\n'
+        '<script src="/assets/vendor/redoc/redoc.standalone.js"></script>\n'
+        '<script src="/assets/pages/redoc.js"></script>',
+    )
+
+
+@get("/problems", operation_id="problems", summary="Every kind of problem", tags=["Documentation"], opt=_page_route())
+async def problems(request: Request[Any, Any, Any]) -> Response[str]:
+    read_query(request, Struct)
+    rows = "\n".join(
+        f'<dt><a href="/problems/{kind.slug}">{escape(kind.title)}</a></dt><dd>{kind.status} · {kind.slug}</dd>'
+        for kind in all_problems()
+    )
+    return _page("notify: problems", _STYLE, f"<main>\n<h1>Problems</h1>\n<dl>\n{rows}\n</dl>\n</main>")
+
+
+@get("/problems/{slug:str}", operation_id="problem", summary="What a kind of problem means", tags=["Documentation"],
+     opt=_page_route(NotFoundError))
+async def problem(request: Request[Any, Any, Any], slug: FromPath[str]) -> Response[str]:
+    read_query(request, Struct)
+    kind = next((kind for kind in all_problems() if kind.slug == slug), None)
+    if kind is None:
+        raise NotFoundError
+    return _page(
+        kind.title,
+        _STYLE,
+        f'<main>\n<p class="status">{kind.status} · {kind.slug}</p>\n<h1>{escape(kind.title)}</h1>\n'
+        f"<p>{_prose(kind.advice)}</p>\n"
+        '<p>Each answer says more in <code>detail</code>, points at wrong values in <code>errors</code>, and carries a '
+        '<code>request_id</code> that the service\'s log knows.</p>\n<p><a href="/problems">All problems</a></p>\n</main>',
+    )
+
+
+_STYLE = '<link rel="stylesheet" href="/assets/pages/style.css">'
+
+
+def _prose(text: str) -> str:
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
+
+
+@get("/openapi.json", operation_id="openapi", summary="This documentation, for machines", tags=["Documentation"],
+     opt=route(Access.PUBLIC, answer=dict[str, Any], touches_database=False))
+async def openapi(request: Request[Any, Any, Any]) -> Response[bytes]:
+    read_query(request, Struct)
+    return Response(
+        request.app.state.openapi, media_type="application/json", headers={"Cache-Control": "no-cache"}
+    )
+
+
+def _assets(folder: str) -> Router:
+    return create_static_files_router(
+        path=f"/assets/{folder}",
+        directories=[_WEB / folder],
+        opt={"access": Access.PUBLIC},
+        include_in_schema=False,
+        name=folder,
+    )
+
+
+DOCUMENT_ROUTES = (docs, redoc, problems, problem, openapi, _assets("pages"), _assets("vendor"))

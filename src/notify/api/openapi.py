@@ -1,0 +1,202 @@
+"""The OpenAPI document, made from the routing table and the Structs that decode and encode: it cannot say anything else."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+from litestar import Litestar
+from litestar.handlers import HTTPRouteHandler
+from litestar.routes import HTTPRoute
+
+from notify import __version__
+from notify.api.access import Access
+from notify.api.problems import PROBLEM_MEDIA_TYPE, Problem, problem_of
+from notify.api.routes import Route
+from notify.core.errors import ProblemError
+
+__all__ = ("described_routes", "openapi_document")
+
+_REF = "#/components/schemas/{name}"
+_INTRODUCTION = """\
+A notification is stored in PostgreSQL first and then shown on every device its user has open.
+
+Every change in an inbox takes the inbox's next **position**. Where an answer shows an inbox it says the position it was read
+at; that is its `ETag` too. Send it back as `after` to `/v1/changes` to learn what happened since.
+
+Errors are `application/problem+json` (RFC 9457): `type` is a page that explains the problem, `detail` says what to do."""
+_TAGS = {
+    "Sending": "What producers do.",
+    "Inbox": "What users do, each with a token of their own, or an API key for any user of its app.",
+    "Apps and keys": "Who may call.",
+    "Operations": "For whoever runs the service.",
+    "Documentation": "This, and what problems mean.",
+}
+_REQUEST_HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "Idempotency-Key": (
+        "Makes the call safe to send again: within 24 hours the same key and body get the first answer.",
+        {"type": "string", "minLength": 1, "maxLength": 255},
+    ),
+    "If-None-Match": ("An `ETag` of before: 304 while nothing has changed.", {"type": "string"}),
+    "Notify-Position": (
+        "A position that the client has seen: the answer is of a state at or past it.",
+        {"type": "string", "pattern": r"^[0-9a-z]+(\.[0-9]+){1,2}$"},
+    ),
+}
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+def described_routes(app: Litestar) -> Iterator[tuple[str, str, HTTPRouteHandler, Route]]:
+    """Path, method, handler and description of every route that is documented, in a fixed order."""
+    for found in sorted((r for r in app.routes if isinstance(r, HTTPRoute)), key=lambda r: r.path_format):
+        for method in _METHODS:
+            handler, _ = found.route_handler_map.get(method, (None, None))  # type: ignore[call-overload]
+            if handler is not None and "route" in handler.opt:
+                yield found.path_format, method, handler, handler.opt["route"]
+
+
+def openapi_document(app: Litestar) -> dict[str, Any]:
+    routes = list(described_routes(app))
+    types = list(dict.fromkeys(_types(described for *_, described in routes)))
+    schemas, components = msgspec.json.schema_components(types, ref_template=_REF)
+    schema_of = dict(zip(types, schemas, strict=True))
+    paths: dict[str, dict[str, Any]] = {}
+    for path, method, handler, described in routes:
+        operation = _operation(path, handler, described, schema_of, components)
+        paths.setdefault(path, {})[method.lower()] = operation
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "notify",
+            "version": __version__,
+            "description": _INTRODUCTION,
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "servers": [{"url": "/"}],
+        "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
+        "paths": paths,
+        "components": {
+            "schemas": dict(sorted(components.items())),
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer", "description": "An API key (`nk_…`) or a user's token."},
+                "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+            },
+        },
+    }
+
+
+def _types(routes: Iterable[Route]) -> Iterator[Any]:
+    yield Problem
+    for described in routes:
+        yield from (type_ for type_ in (described.answer, described.body, described.query) if type_ is not None)
+
+
+def _operation(
+    path: str,
+    handler: HTTPRouteHandler,
+    described: Route,
+    schema_of: dict[Any, dict[str, Any]],
+    components: dict[str, Any],
+) -> dict[str, Any]:
+    about = [handler.fn.__doc__, described.access.value]
+    operation: dict[str, Any] = {
+        "operationId": handler.operation_id,
+        "tags": sorted(handler.resolve_tags()),
+        "summary": handler.summary,
+        "description": "\n\n".join(" ".join(text.split()) for text in about if text),
+        "security": [] if described.access is Access.PUBLIC else [{"bearer": []}, {"key": []}],
+    }
+    parameters = [*_path_parameters(path), *_query_parameters(described, components), *_headers(described)]
+    if parameters:
+        operation["parameters"] = parameters
+    if described.body is not None:
+        operation["requestBody"] = {
+            "required": not described.body_optional,
+            "content": {
+                "application/json": {
+                    "schema": schema_of[described.body],
+                    "examples": {name: {"value": value} for name, value in described.examples.items()},
+                }
+            },
+        }
+    operation["responses"] = _responses(described, schema_of)
+    return operation
+
+
+def _path_parameters(path: str) -> list[dict[str, Any]]:
+    names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
+    schema = {"id": {"type": "string", "format": "uuid"}}
+    return [
+        {"name": name, "in": "path", "required": True, "schema": schema.get(name, {"type": "string", "minLength": 1})}
+        for name in names
+    ]
+
+
+def _query_parameters(described: Route, components: dict[str, Any]) -> list[dict[str, Any]]:
+    if described.query is None:
+        return []
+    # Each query is a Struct of its own, shown as parameters and not as a component.
+    schema = components[described.query.__name__]
+    return [
+        {
+            "name": name,
+            "in": "query",
+            "required": name in schema.get("required", ()),
+            "schema": _without_null(field),
+            **({"description": text} if (text := _description(field)) else {}),
+        }
+        for name, field in schema["properties"].items()
+    ]
+
+
+def _without_null(field: dict[str, Any]) -> dict[str, Any]:
+    """A parameter that is not there is how a query says null."""
+    options = [option for option in field.get("anyOf", []) if option != {"type": "null"}]
+    if len(options) == 1:
+        return options[0]
+    return {name: value for name, value in field.items() if not (name == "default" and value is None)}
+
+
+def _description(field: dict[str, Any]) -> str | None:
+    described = [field, *field.get("anyOf", [])]
+    return next((part["description"] for part in described if "description" in part), None)
+
+
+def _headers(described: Route) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "in": "header", "required": False, "description": text, "schema": schema}
+        for name, (text, schema) in _REQUEST_HEADERS.items()
+        if name in described.request_headers
+    ]
+
+
+def _responses(described: Route, schema_of: dict[Any, dict[str, Any]]) -> dict[str, Any]:
+    request_id = {"X-Request-ID": {"description": "What the log calls this request.", "schema": {"type": "string"}}}
+    success: dict[str, Any] = {"description": "Done.", "headers": dict(request_id)}
+    if described.answer is not None:
+        success["content"] = {described.media_type: {"schema": schema_of[described.answer]}}
+    if "Idempotency-Key" in described.request_headers:
+        success["headers"]["Idempotency-Replayed"] = {
+            "description": "`true` where this is the answer of an earlier call with the same key.",
+            "schema": {"type": "string"},
+        }
+    responses: dict[str, Any] = {str(described.status): success}
+    if "If-None-Match" in described.request_headers:
+        responses["304"] = {"description": "Nothing has changed.", "headers": dict(request_id)}
+    by_status: dict[int, list[type[ProblemError]]] = {}
+    for problem in described.problems:
+        by_status.setdefault(problem.status, []).append(problem)
+    for status, problems in sorted(by_status.items()):
+        responses[str(status)] = {
+            "description": " ".join(f"{problem.title}." for problem in problems),
+            "headers": dict(request_id),
+            "content": {
+                PROBLEM_MEDIA_TYPE: {
+                    "schema": schema_of[Problem],
+                    "examples": {
+                        problem.slug: {"value": msgspec.to_builtins(problem_of(problem(), "0f8d…"))}
+                        for problem in problems
+                    },
+                }
+            },
+        }
+    return responses

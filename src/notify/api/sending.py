@@ -1,0 +1,221 @@
+"""What producers do: create, one or many at a time, and edit in place."""
+
+import asyncio
+import hashlib
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from litestar import Controller, Response, patch, post
+from litestar.connection import Request
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from notify.api.access import Access, caller_of, owner_of
+from notify.api.answers import json_answer
+from notify.api.inputs import decoded, read_body, read_query
+from notify.api.messages import BatchAnswer, BatchBody, BatchItem, ChangedAnswer, Owner, SentAnswer
+from notify.api.problems import problem_of
+from notify.api.routes import route
+from notify.core.errors import (
+    DatabaseAwayError,
+    IdempotencyBusyError,
+    IdempotencyMismatchError,
+    InvalidError,
+    NotFoundError,
+    OverloadedError,
+    ProblemError,
+)
+from notify.core.identity import Caller
+from notify.core.notification import Create, Edit, changes_of, content_of, recipients_of
+from notify.settings import Settings
+from notify.store.commands import ChangeCommand, CreateCommand, IdempotencyKey, Sent
+from notify.store.writer import Writer
+
+__all__ = ("SendingController",)
+
+_LONGEST_KEY = 255
+_CREATED = 201
+_REPLAYED = {"Idempotency-Replayed": "true"}
+_decode_create = msgspec.json.Decoder(Create).decode
+_canonical = msgspec.json.Encoder(order="sorted").encode
+
+_CREATE_EXAMPLE = {
+    "to": "alice",
+    "title": "Your table is ready",
+    "body": "Table 7, by the window.",
+    "type": "booking.ready",
+    "level": "success",
+    "url": "/bookings/7",
+    "data": {"table": 7},
+    "collapse_key": "booking-7",
+}
+_TO_SEVERAL = {"to": ["alice", "bob"], "title": "The kitchen closes in 30 minutes", "level": "warning"}
+
+
+class SendingController(Controller):
+    path = "/"
+    tags = ("Sending",)
+
+    @post(
+        "/",
+        operation_id="createNotification",
+        summary="Send a notification to one user or to many",
+        opt=route(
+            Access.SEND,
+            status=_CREATED,
+            answer=SentAnswer,
+            body=Create,
+            request_headers=("Idempotency-Key",),
+            examples={"To one user": _CREATE_EXAMPLE, "To several": _TO_SEVERAL},
+            problems=(IdempotencyBusyError, IdempotencyMismatchError, OverloadedError),
+        ),
+    )
+    async def create(
+        self,
+        request: Request[Any, Any, Any],
+        writer: NamedDependency[Writer],
+        settings: NamedDependency[Settings],
+    ) -> Response[bytes]:
+        """Stores it for each named user, all or none, and answers once it is committed. With an `Idempotency-Key` the
+        same call sent again gets the first one's answer and `Idempotency-Replayed: true`."""
+        read_query(request, msgspec.Struct)
+        asked, _ = await read_body(request, Create, settings.max_body_bytes)
+        caller = caller_of(request)
+        key = _idempotency_key(request, caller, asked)
+        sent = await writer.create(_command(caller, asked, settings, key))
+        return json_answer(
+            SentAnswer(sent.id, sent.items), status=_CREATED, headers=_REPLAYED if sent.replayed else None
+        )
+
+    @post(
+        "/batch",
+        operation_id="createNotifications",
+        summary="Send many different notifications in one call",
+        status_code=200,
+        opt=route(
+            Access.SEND,
+            answer=BatchAnswer,
+            body=BatchBody,
+            request_headers=("Idempotency-Key",),
+            examples={"Two": {"items": [_CREATE_EXAMPLE, _TO_SEVERAL]}},
+            problems=(IdempotencyBusyError, IdempotencyMismatchError, OverloadedError),
+        ),
+    )
+    async def create_many(
+        self,
+        request: Request[Any, Any, Any],
+        writer: NamedDependency[Writer],
+        settings: NamedDependency[Settings],
+    ) -> Response[bytes]:
+        """Each item is a create as `POST /v1/notifications` takes it and is answered for itself, in the same order: one
+        that is wrong does not keep the others from being sent."""
+        read_query(request, msgspec.Struct)
+        asked, _ = await read_body(request, BatchBody, settings.max_batch_body_bytes)
+        if len(asked.items) > settings.max_batch_items:
+            raise InvalidError.at("/items", f"At most {settings.max_batch_items} items (NOTIFY_MAX_BATCH_ITEMS).")
+        caller = caller_of(request)
+        key = _idempotency_key(request, caller, [bytes(item) for item in asked.items])
+        commands = [_item_command(caller, item, settings, key, part) for part, item in enumerate(asked.items)]
+        recipients = sum(command.rows for command in commands if isinstance(command, CreateCommand))
+        if recipients > settings.max_batch_recipients:
+            raise InvalidError.at(
+                "/items",
+                f"At most {settings.max_batch_recipients} users in all items together (NOTIFY_MAX_BATCH_RECIPIENTS).",
+            )
+        outcomes = await _write_all(writer, commands)
+        replayed = bool(outcomes) and all(isinstance(outcome, Sent) and outcome.replayed for outcome in outcomes)
+        return json_answer(
+            BatchAnswer([_batch_item(outcome) for outcome in outcomes]), headers=_REPLAYED if replayed else None
+        )
+
+    @patch(
+        "/{id:uuid}",
+        operation_id="editNotification",
+        summary="Edit a notification in place",
+        opt=route(
+            Access.SEND,
+            answer=ChangedAnswer,
+            body=Edit,
+            query=Owner,
+            examples={"Progress": {"body": "Your order has left the kitchen.", "level": "success"}},
+            problems=(NotFoundError, OverloadedError),
+        ),
+    )
+    async def edit(
+        self,
+        request: Request[Any, Any, Any],
+        id: FromPath[UUID],  # noqa: A002 - the path's name for it
+        writer: NamedDependency[Writer],
+        settings: NamedDependency[Settings],
+    ) -> Response[bytes]:
+        """Every device sees it change. What the body leaves out stays, `null` clears."""
+        query = read_query(request, Owner)
+        asked, _ = await read_body(request, Edit, settings.max_body_bytes)
+        app_id, user_id = owner_of(request, query.user_id)
+        changed = await writer.change(
+            ChangeCommand(app_id, user_id, id, "edit", changes_of(asked, settings.limits))
+        )
+        if changed is None:
+            raise NotFoundError("There is no such notification, or it was deleted.")
+        return json_answer(ChangedAnswer(changed.notification, str(changed.position)), position=changed.position)
+
+
+def _command(caller: Caller, asked: Create, settings: Settings, key: IdempotencyKey | None) -> CreateCommand:
+    limits = settings.limits
+    return CreateCommand.to(caller.app_id, recipients_of(asked, limits), content_of(asked, limits), key)
+
+
+def _item_command(
+    caller: Caller, item: msgspec.Raw, settings: Settings, key: IdempotencyKey | None, part: int
+) -> CreateCommand | ProblemError:
+    try:
+        asked = decoded(_decode_create, bytes(item))
+        own_key = None if key is None else msgspec.structs.replace(key, part=part)
+        return _command(caller, asked, settings, own_key)
+    except ProblemError as problem:
+        return problem
+
+
+async def _write_all(writer: Writer, commands: list[CreateCommand | ProblemError]) -> list[Sent | ProblemError]:
+    outcomes: list[Sent | ProblemError] = [
+        command if isinstance(command, ProblemError) else InvalidError() for command in commands
+    ]
+    places = [place for place, command in enumerate(commands) if isinstance(command, CreateCommand)]
+    # The first item settles what the key means before any other is written: another request's key, or one still running,
+    # refuses the whole call.
+    for group in (places[:1], places[1:]):
+        results = await asyncio.gather(*(_written(writer, commands[place]) for place in group))
+        for place, result in zip(group, results, strict=True):
+            if isinstance(result, (IdempotencyMismatchError, IdempotencyBusyError, DatabaseAwayError, OverloadedError)):
+                raise result
+            outcomes[place] = result
+    return outcomes
+
+
+async def _written(writer: Writer, command: CreateCommand | ProblemError) -> Sent | ProblemError:
+    assert isinstance(command, CreateCommand)  # noqa: S101 - the caller picked those
+    try:
+        return await writer.create(command)
+    except ProblemError as problem:
+        return problem
+
+
+def _batch_item(outcome: Sent | ProblemError) -> BatchItem:
+    if isinstance(outcome, ProblemError):
+        return BatchItem(outcome.status, problem=problem_of(outcome))
+    return BatchItem(_CREATED, id=outcome.id, items=outcome.items)
+
+
+def _idempotency_key(request: Request[Any, Any, Any], caller: Caller, asked: object) -> IdempotencyKey | None:
+    text = request.headers.get("idempotency-key")
+    if text is None:
+        return None
+    if not 1 <= len(text) <= _LONGEST_KEY:
+        raise InvalidError.at("Idempotency-Key", f"Send 1 to {_LONGEST_KEY} characters.")
+    # Users' tokens and API keys do not share keys, nor do two users.
+    owner = "" if caller.user_id is None else caller.user_id
+    meant = f"{request.method} {request.scope['path']}\n".encode() + _canonical(asked)
+    return IdempotencyKey(
+        caller.app_id, hashlib.sha256(f"{owner}\x00{text}".encode()).digest(), hashlib.sha256(meant).digest()
+    )

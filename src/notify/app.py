@@ -1,0 +1,196 @@
+"""The composition root: the one place that knows every part and puts them together."""
+
+import gc
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from litestar import Litestar, Router
+from litestar.config.cors import CORSConfig
+from litestar.di import Provide
+from litestar.types import ASGIApp
+
+from notify.api.access import guard_with
+from notify.api.auth import Authenticator
+from notify.api.documents import DOCUMENT_ROUTES
+from notify.api.envelope import Envelope
+from notify.api.health import HealthController, Readiness
+from notify.api.identities import AppsController, TokensController
+from notify.api.inbox import ChangesController, InboxController
+from notify.api.openapi import openapi_document
+from notify.api.problems import exception_handlers
+from notify.api.sending import SendingController
+from notify.core.clock import Clock, SystemClock
+from notify.core.identity import DEFAULT_APP
+from notify.live.listener import Listener
+from notify.metrics import Metrics
+from notify.settings import Settings
+from notify.store.bulk import BulkMarks
+from notify.store.database import Database
+from notify.store.housekeeping import Housekeeping
+from notify.store.identities import Identities
+from notify.store.inbox import Inboxes
+from notify.store.outbox import Outbox
+from notify.store.statements import Statements
+from notify.store.writer import Writer
+
+__all__ = ("Service",)
+
+_ROUTES = (
+    # One router for both, because they share paths.
+    Router("/v1/notifications", route_handlers=[SendingController, InboxController]),
+    ChangesController,
+    AppsController,
+    TokensController,
+    HealthController,
+    *DOCUMENT_ROUTES,
+)
+
+
+class Service:
+    """All parts of one process. `settings` name a database and an admin key by now, given or found."""
+
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        assert settings.database_url is not None, "the caller finds or starts a database"  # noqa: S101
+        assert settings.admin_key is not None, "the caller finds or makes an admin key"  # noqa: S101
+        self.settings = settings
+        self.clock = clock or SystemClock()
+        self.metrics = Metrics()
+        self.database = Database(
+            settings.database_url,
+            Statements(settings.schema),
+            pool_size=settings.database_pool_size,
+            timeout_seconds=settings.database_timeout_seconds,
+            prepared_statements=settings.prepared_statements,
+        )
+        self.identities = Identities(
+            self.database,
+            self.clock,
+            settings.database_url,
+            schema=settings.schema,
+            pool_size=settings.resource_pool_size,
+            prepared_statements=settings.prepared_statements,
+        )
+        self.inboxes = Inboxes(self.database)
+        self.writer = Writer(
+            self.database,
+            self.clock,
+            self.metrics,
+            batch_rows=settings.commit_rows,
+            queue_rows=settings.write_queue_rows,
+            idempotency_live=timedelta(hours=settings.idempotency_hours),
+        )
+        self.bulk_marks = BulkMarks(self.database, self.inboxes, self.clock, self.metrics)
+        self.outbox = Outbox(
+            self.database,
+            self.writer,
+            self.clock,
+            self.metrics,
+            settings.limits,
+            rows=settings.outbox_rows,
+            poll_seconds=settings.outbox_poll_seconds,
+        )
+        self.housekeeping = Housekeeping(
+            self.database,
+            self.clock,
+            self.metrics,
+            tombstones_live=timedelta(days=settings.tombstone_days),
+            answers_live=timedelta(hours=settings.idempotency_hours),
+            pause_seconds=settings.housekeeping_seconds,
+        )
+        self.listener = Listener(
+            settings.listen_database_url or settings.database_url,
+            settings.schema,
+            self.metrics,
+            on_connect=self.outbox.ring,
+            on_ring=self._rung,
+        )
+        self.authenticator = Authenticator(
+            self.identities,
+            self.clock,
+            admin_key=settings.admin_key,
+            default_secret=settings.jwt_secret,
+            trusted_origins=frozenset(settings.cors_origins) - {"*"},
+        )
+        self.litestar = self._litestar()
+        self.asgi: ASGIApp = Envelope(
+            self.litestar, self.metrics, body_timeout_seconds=settings.body_timeout_seconds
+        )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["Service"]:
+        """Everything that works in the background, from the first connection to the last write."""
+        async with AsyncExitStack() as stack:
+            await self.database.open()
+            stack.push_async_callback(self.database.close)
+            stack.push_async_callback(self.identities.close)
+            await self.database.execute("set_doorbell", self.settings.outbox_doorbell)
+            if self.settings.jwt_secret is None:
+                await self.identities.keep_secret(DEFAULT_APP)
+            self.writer.start()
+            stack.push_async_callback(self.writer.stop)
+            for part in (self.outbox, self.housekeeping, self.listener):
+                part.start()
+                stack.push_async_callback(part.stop)
+            # What lives as long as the process need not be looked at by every collection.
+            gc.collect()
+            gc.freeze()
+            yield self
+
+    def _rung(self, payload: str) -> None:
+        if payload == "outbox":
+            self.outbox.ring()
+
+    def _litestar(self) -> Litestar:
+        provided: dict[str, Any] = {
+            "authenticator": self.authenticator,
+            "bulk_marks": self.bulk_marks,
+            "database": self.database,
+            "identities": self.identities,
+            "inboxes": self.inboxes,
+            "metrics": self.metrics,
+            "outbox": self.outbox,
+            "readiness": Readiness(self.database, self.listener),
+            "settings": self.settings,
+            "writer": self.writer,
+        }
+
+        @asynccontextmanager
+        async def lifespan(_: Litestar) -> AsyncIterator[None]:
+            async with self.running():
+                yield
+
+        origins = self.settings.cors_origins
+        app = Litestar(
+            route_handlers=_ROUTES,
+            dependencies={name: Provide(_always(part), sync_to_thread=False) for name, part in provided.items()},
+            guards=[guard_with(self.authenticator)],
+            exception_handlers=exception_handlers(),
+            lifespan=[lifespan],
+            cors_config=CORSConfig(
+                allow_origins=origins,
+                allow_methods=["GET", "POST", "PATCH", "DELETE"],
+                allow_headers=[
+                    "Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Notify-Position",
+                    "X-API-Key", "X-Request-ID",
+                ],
+                expose_headers=["ETag", "Idempotency-Replayed", "Retry-After", "X-Request-ID"],
+                allow_credentials="*" not in origins,
+                max_age=600,
+            )
+            if origins
+            else None,
+            openapi_config=None,
+            logging_config=None,
+        )
+        app.state.openapi = msgspec.json.encode(openapi_document(app))
+        return app
+
+
+def _always(part: Any) -> Any:
+    def provide() -> Any:
+        return part
+
+    return provide
