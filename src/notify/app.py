@@ -127,8 +127,7 @@ class Service:
             stack.push_async_callback(self.database.close)
             stack.push_async_callback(self.identities.close)
             await self.database.execute("set_doorbell", self.settings.outbox_doorbell)
-            if self.settings.jwt_secret is None:
-                await self.identities.keep_secret(DEFAULT_APP)
+            await self.keep_default_secret()
             self.writer.start()
             stack.push_async_callback(self.writer.stop)
             for part in (self.outbox, self.housekeeping, self.listener):
@@ -138,6 +137,11 @@ class Service:
             gc.collect()
             gc.freeze()
             yield self
+
+    async def keep_default_secret(self) -> None:
+        """Gives the default app a secret for its user tokens, unless the settings name one."""
+        if self.settings.jwt_secret is None:
+            await self.identities.keep_secret(DEFAULT_APP)
 
     def _rung(self, payload: str) -> None:
         if payload == "outbox":

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 import msgspec
 from dotenv import dotenv_values
 from msgspec import Meta, Struct
+from msgspec import inspect as inspect_types
 from platformdirs import user_data_path
 
 from notify.core.notification import Limits
@@ -19,6 +20,7 @@ __all__ = (
     "SECRETS",
     "Settings",
     "SettingsError",
+    "allowed",
     "documentation",
     "environment_names",
     "load",
@@ -26,6 +28,11 @@ __all__ = (
 )
 
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
+
+
+_POSTGRES_URL = r"^postgres(ql)?://"
+_ORIGIN = r"^(\*|https?://[^/\s*]+)$"
+_NAME = r"^[a-z_][a-z0-9_]{0,47}$"
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -38,18 +45,18 @@ class Settings(Struct, frozen=True, kw_only=True):
     data_dir: Path = msgspec.field(default_factory=lambda: user_data_path("notify", appauthor=False))
     """Folder of the generated admin key and, without a database URL, of the embedded PostgreSQL."""
 
-    database_url: Annotated[str, Meta(pattern=r"^postgres(ql)?://")] | None = None
+    database_url: Annotated[str, Meta(pattern=_POSTGRES_URL)] | None = None
     """PostgreSQL (15 or newer) to use, `postgresql://user:password@host/database`. Unset: an embedded one in the data
     folder. `DATABASE_URL` works too."""
 
-    listen_database_url: Annotated[str, Meta(pattern=r"^postgres(ql)?://")] | None = None
+    listen_database_url: Annotated[str, Meta(pattern=_POSTGRES_URL)] | None = None
     """PostgreSQL for LISTEN when the database URL goes through a transaction pooler, which cannot carry it. Unset: the
     database URL."""
 
     prepared_statements: bool = True
     """Prepare statements. Turn it off behind a transaction pooler that does not track them."""
 
-    schema: Annotated[str, Meta(pattern=r"^[a-z_][a-z0-9_]{0,47}$")] = "notify"
+    schema: Annotated[str, Meta(pattern=_NAME)] = "notify"
     """PostgreSQL schema that everything of ours lives in. It names the LISTEN channel and the producer role too."""
 
     auto_migrate: bool = True
@@ -81,7 +88,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     max_token_ttl_seconds: Annotated[int, Meta(ge=1, le=31_536_000)] = 86_400
     """The longest life a user token may be given."""
 
-    cors_origins: list[Annotated[str, Meta(pattern=r"^(\*|https?://[^/\s*]+)$")]] = []
+    cors_origins: list[Annotated[str, Meta(pattern=_ORIGIN)]] = []
     """Origins, separated by commas, whose pages may call the service; `*` means any, then without credentials. Empty:
     none."""
 
@@ -154,6 +161,12 @@ class Settings(Struct, frozen=True, kw_only=True):
 
 SECRETS = frozenset({"database_url", "listen_database_url", "admin_key", "jwt_secret"})
 
+_PATTERNS = {
+    _POSTGRES_URL: "a URL that begins with postgresql://",
+    _ORIGIN: "an origin such as https://shop.example, or *",
+    _NAME: "up to 48 small letters, digits and underscores",
+}
+_ORDER = ("auto", "debug", "info", "warning", "error", "text", "json")
 _ALIASES = {"database_url": "DATABASE_URL", "port": "PORT", "host": "HOST"}
 _PREFIX = "NOTIFY_"
 
@@ -168,7 +181,9 @@ class SettingsError(Exception):
 
 def load(environment: Mapping[str, str], *, env_file: Path | None = None) -> Settings:
     """The settings of this environment; what it does not set, `env_file` may."""
-    values = _present(dotenv_values(env_file) if env_file is not None and env_file.is_file() else {}) | _present(environment)
+    values = _present(dotenv_values(env_file) if env_file is not None and env_file.is_file() else {}) | _present(
+        environment
+    )
     types = get_type_hints(Settings, include_extras=True)
     fields: dict[str, Any] = {}
     problems: list[str] = []
@@ -178,13 +193,19 @@ def load(environment: Mapping[str, str], *, env_file: Path | None = None) -> Set
             continue
         try:
             fields[field] = _parsed(types[field], values[name])
-        except (msgspec.ValidationError, ValueError) as error:
-            problems.append(f"{name}: {_allowed(error)}")
+        except (msgspec.ValidationError, ValueError):
+            # Without the value: it may be a secret.
+            problems.append(f"{name}: expected {allowed(field)}.")
     if not problems:
         problems = _contradictions(Settings(**fields))
     if problems:
         raise SettingsError(problems)
     return Settings(**fields)
+
+
+def allowed(field: str) -> str:
+    """What values a setting takes, in words."""
+    return _in_words(inspect_types.type_info(get_type_hints(Settings, include_extras=True)[field]))
 
 
 def environment_names() -> frozenset[str]:
@@ -196,7 +217,9 @@ def unknown_names(environment: Mapping[str, str]) -> list[str]:
     """Variables that look like ours and are not: most likely a slip of the finger."""
     known = environment_names()
     return sorted(
-        name for name in environment if name.startswith(_PREFIX) and name not in known and not name.startswith("NOTIFY_TEST_")
+        name
+        for name in environment
+        if name.startswith(_PREFIX) and name not in known and not name.startswith("NOTIFY_TEST_")
     )
 
 
@@ -233,10 +256,38 @@ def _parsed(expected: Any, text: str) -> Any:
     return msgspec.convert(text.lower() if expected is bool else text, expected, strict=False)
 
 
-def _allowed(error: Exception) -> str:
-    # The value itself is left out of the message: it may be a secret.
-    text = str(error).partition(" - at ")[0].replace("`", "")
-    return text.replace("Expected str matching regex", "expected text like").replace("Expected", "expected")
+def _in_words(type_: inspect_types.Type) -> str:
+    match type_:
+        case inspect_types.UnionType(types=options):
+            return _in_words(next(option for option in options if not isinstance(option, inspect_types.NoneType)))
+        case inspect_types.Metadata(type=inner):
+            return _in_words(inner)
+        case inspect_types.BoolType():
+            return "true or false"
+        case inspect_types.IntType(ge=least, le=most):
+            return f"a whole number from {least} to {most}"
+        case inspect_types.FloatType(gt=above, ge=least, le=most):
+            return (
+                f"a number above {above:g}, to {most:g}"
+                if above is not None
+                else f"a number from {least:g} to {most:g}"
+            )
+        case inspect_types.LiteralType(values=values):
+            return " or ".join(str(value) for value in sorted(values, key=_in_order))
+        case inspect_types.StrType(pattern=str(pattern)):
+            return _PATTERNS[pattern]
+        case inspect_types.StrType(min_length=int(least)) if least > 1:
+            return f"at least {least} characters"
+        case inspect_types.ListType(item_type=item):
+            return f"{_in_words(item)}, or several separated by commas"
+        case inspect_types.CustomType():
+            return "a path"
+        case _:
+            return "text"
+
+
+def _in_order(value: str | int) -> int:
+    return _ORDER.index(str(value)) if str(value) in _ORDER else 0
 
 
 def _contradictions(settings: Settings) -> list[str]:

@@ -42,6 +42,7 @@ _REQUEST_HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
         {"type": "string", "pattern": r"^[0-9a-z]+(\.[0-9]+){1,2}$"},
     ),
 }
+_REQUEST_ID = {"description": "What the log calls this request.", "schema": {"type": "string"}}
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -76,6 +77,9 @@ def openapi_document(app: Litestar) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": dict(sorted(components.items())),
+            "responses": dict(
+                sorted(_problem_responses((described for *_, described in routes), schema_of[Problem]).items())
+            ),
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "description": "An API key (`nk_…`) or a user's token."},
                 "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
@@ -170,8 +174,7 @@ def _headers(described: Route) -> list[dict[str, Any]]:
 
 
 def _responses(described: Route, schema_of: dict[Any, dict[str, Any]]) -> dict[str, Any]:
-    request_id = {"X-Request-ID": {"description": "What the log calls this request.", "schema": {"type": "string"}}}
-    success: dict[str, Any] = {"description": "Done.", "headers": dict(request_id)}
+    success: dict[str, Any] = {"description": "Done.", "headers": {"X-Request-ID": _REQUEST_ID}}
     if described.answer is not None:
         success["content"] = {described.media_type: {"schema": schema_of[described.answer]}}
     if "Idempotency-Key" in described.request_headers:
@@ -181,22 +184,39 @@ def _responses(described: Route, schema_of: dict[Any, dict[str, Any]]) -> dict[s
         }
     responses: dict[str, Any] = {str(described.status): success}
     if "If-None-Match" in described.request_headers:
-        responses["304"] = {"description": "Nothing has changed.", "headers": dict(request_id)}
-    by_status: dict[int, list[type[ProblemError]]] = {}
-    for problem in described.problems:
-        by_status.setdefault(problem.status, []).append(problem)
-    for status, problems in sorted(by_status.items()):
-        responses[str(status)] = {
+        responses["304"] = {"description": "Nothing has changed.", "headers": {"X-Request-ID": _REQUEST_ID}}
+    for status, problems in _by_status(described).items():
+        responses[str(status)] = {"$ref": f"#/components/responses/{_name(problems)}"}
+    return responses
+
+
+def _problem_responses(routes: Iterable[Route], problem_schema: dict[str, Any]) -> dict[str, Any]:
+    """Every set of problems that some route answers with under one status."""
+    return {
+        _name(problems): {
             "description": " ".join(f"{problem.title}." for problem in problems),
-            "headers": dict(request_id),
+            "headers": {"X-Request-ID": _REQUEST_ID},
             "content": {
                 PROBLEM_MEDIA_TYPE: {
-                    "schema": schema_of[Problem],
+                    "schema": problem_schema,
                     "examples": {
-                        problem.slug: {"value": msgspec.to_builtins(problem_of(problem(), "0f8d…"))}
+                        problem.slug: {"value": msgspec.to_builtins(problem_of(problem(), "0f8d2c"))}
                         for problem in problems
                     },
                 }
             },
         }
-    return responses
+        for described in routes
+        for problems in _by_status(described).values()
+    }
+
+
+def _by_status(described: Route) -> dict[int, list[type[ProblemError]]]:
+    by_status: dict[int, list[type[ProblemError]]] = {}
+    for problem in sorted(described.problems, key=lambda problem: (problem.status, problem.slug)):
+        by_status.setdefault(problem.status, []).append(problem)
+    return by_status
+
+
+def _name(problems: list[type[ProblemError]]) -> str:
+    return "-or-".join(problem.slug for problem in problems)

@@ -27,6 +27,8 @@ class SchemaState(Struct, frozen=True):
     current: str | None
     newest: str
     pending: list[str]
+    is_ahead: bool
+    """Migrated by a newer version, which this one has to put up with during a rolling upgrade."""
 
 
 class Migrations:
@@ -43,8 +45,11 @@ class Migrations:
             current = context.get_current_revision()
             newest = script.get_current_head()
             assert newest is not None  # noqa: S101 - there is at least one migration
-            pending = [f"{step.revision} {step.doc}" for step in script.iterate_revisions(newest, current or "base")]
-            return SchemaState(current, newest, pending[::-1])
+            known = [(step.revision, step.doc) for step in script.walk_revisions()][::-1]
+            done = [revision for revision, _ in known].index(current) + 1 if current in dict(known) else 0
+            is_ahead = current is not None and done == 0
+            pending = [] if is_ahead else [f"{revision} {text}" for revision, text in known[done:]]
+            return SchemaState(current, newest, pending, is_ahead)
 
     def up(self, revision: str = "head") -> None:
         with self._alone(), self._commands() as (commands, _):

@@ -1,0 +1,3 @@
+from notify.cli.main import main
+
+main()
