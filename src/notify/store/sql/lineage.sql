@@ -4,13 +4,13 @@ WITH here AS (
     SELECT concat_ws(
         ':',
         (SELECT system_identifier FROM pg_control_system()),
-        CASE WHEN pg_is_in_recovery() THEN 'standby' ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END,
+        CASE WHEN NOT pg_is_in_recovery() THEN left(pg_walfile_name(pg_current_wal_lsn()), 8) END,
         (SELECT oid FROM pg_database WHERE datname = current_database())
     ) AS identity
 )
-UPDATE notify.store
+UPDATE notify.store AS store
 SET identity = here.identity,
     generation = CASE WHEN store.identity IS NULL THEN store.generation ELSE notify.random_name(4) END
-FROM here
-WHERE store.identity IS DISTINCT FROM here.identity
-RETURNING generation
+FROM here, notify.store AS before
+WHERE store.identity IS DISTINCT FROM here.identity AND NOT pg_is_in_recovery()
+RETURNING CASE WHEN store.generation <> before.generation THEN store.generation END

@@ -1,0 +1,95 @@
+"""The real service as processes of its own."""
+
+import os
+import queue
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from typing import Self
+
+import httpx
+
+ADMIN_KEY = "an admin key for tests only"
+ADMIN = {"Authorization": f"Bearer {ADMIN_KEY}"}
+_START_SECONDS = 30
+_STOP_SECONDS = 30
+
+
+class NotifyProcess:
+    """`notify serve` on a free port. What it printed is in `output` and `log`."""
+
+    def __init__(self, environment: Mapping[str, str], *arguments: str) -> None:
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith(("NOTIFY_", "DATABASE_URL", "PG"))
+        }
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "notify", "serve", *arguments],
+            env={**inherited, "PORT": "0", "NOTIFY_ADMIN_KEY": ADMIN_KEY, "PYTHONUNBUFFERED": "1", **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self.output: list[str] = []
+        self.log: list[str] = []
+        self._lines: queue.Queue[str | None] = queue.Queue()
+        self._readers = [
+            threading.Thread(target=self._read, args=(self.process.stdout, self.output, True), daemon=True),
+            threading.Thread(target=self._read, args=(self.process.stderr, self.log, False), daemon=True),
+        ]
+        for reader in self._readers:
+            reader.start()
+        self.url = self._address()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def client(self, headers: Mapping[str, str] = ADMIN) -> httpx.Client:
+        return httpx.Client(base_url=self.url, headers=headers, timeout=15)
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            status = self.process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise AssertionError(f"the service did not stop; its log: {self.log[-20:]}") from None
+        for reader in self._readers:
+            reader.join(5)
+        for stream in (self.process.stdout, self.process.stderr):
+            if stream is not None:
+                stream.close()
+        return status
+
+    def kill(self) -> None:
+        self.stop(signal.SIGKILL)
+
+    def _address(self) -> str:
+        while True:
+            try:
+                line = self._lines.get(timeout=_START_SECONDS)
+            except queue.Empty:
+                line = None
+            if line is None:
+                self.process.kill()
+                self.process.wait()
+                raise AssertionError(f"the service did not start: {self.output} {self.log}")
+            found = re.match(r"notify \S+ on (http://\S+)$", line)
+            if found:
+                return found.group(1)
+
+    def _read(self, stream: object, lines: list[str], is_output: bool) -> None:  # noqa: FBT001
+        for line in stream:  # type: ignore[attr-defined]
+            lines.append(line.rstrip("\n"))
+            if is_output:
+                self._lines.put(line.rstrip("\n"))
+        if is_output:
+            self._lines.put(None)

@@ -1,0 +1,78 @@
+"""The PostgreSQL servers that tests run on, and a fresh migrated database for each test that wants one."""
+
+import itertools
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+from psycopg.sql import SQL, Identifier
+
+from notify.store.embedded import EmbeddedPostgres
+from notify.store.migrate import Migrations
+
+DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
+_TEMPLATE = "migrated"
+_numbers = itertools.count(1)
+
+# Nothing here survives a power cut, and need not: processes are killed, the machine is not.
+_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "300"}
+
+
+def require(is_there: bool, what: str) -> None:
+    """Skips a test whose real part is missing; in CI nothing may be missing."""
+    if not is_there:
+        if os.environ.get("CI"):
+            pytest.fail(f"{what} is missing, and in CI nothing is skipped")
+        pytest.skip(f"{what} is missing")
+
+
+@contextmanager
+def reachable_folder() -> Iterator[Path]:
+    """A temporary folder that an unprivileged PostgreSQL can pass through; pytest's own are closed to it."""
+    with tempfile.TemporaryDirectory(prefix="notify-test-") as folder:
+        Path(folder).chmod(0o711)
+        yield Path(folder)
+
+
+@contextmanager
+def running_server(binaries: Path | None = None) -> Iterator["TestServer"]:
+    with reachable_folder() as folder:
+        server = TestServer(folder / "data", binaries)
+        try:
+            yield server
+        finally:
+            server.postgres.stop()
+
+
+class TestServer:
+    __test__ = False
+
+    def __init__(self, folder: Path, binaries: Path | None) -> None:
+        self.postgres = EmbeddedPostgres(folder, binaries=binaries, settings=_FAST)
+        self.postgres.start()
+        self._create(_TEMPLATE, "template1")
+        Migrations(self.url_of(_TEMPLATE), "notify").up()
+
+    @contextmanager
+    def database(self, *, migrated: bool = True) -> Iterator[str]:
+        name = f"test_{next(_numbers)}"
+        self._create(name, _TEMPLATE if migrated else "template1")
+        try:
+            yield self.url_of(name)
+        finally:
+            self._run(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
+
+    def url_of(self, database: str) -> str:
+        return urlunsplit(urlsplit(self.postgres.url)._replace(path=f"/{database}"))
+
+    def _create(self, name: str, template: str) -> None:
+        self._run(SQL("CREATE DATABASE {} TEMPLATE {}").format(Identifier(name), Identifier(template)))
+
+    def _run(self, statement: object) -> None:
+        with psycopg.connect(self.postgres.url, autocommit=True) as connection:
+            connection.execute(statement)  # type: ignore[call-overload]
