@@ -2,16 +2,17 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
+from typing import Any, cast
 
 import httpx
 import pytest
-from support.clock import ManualClock
-from support.processes import ADMIN, ADMIN_KEY, NotifyProcess
-from support.servers import DEBIAN_15, TestServer, require, running_server
 
 from notify import logs
 from notify.app import Service
 from notify.settings import Settings
+from support.clock import ManualClock
+from support.processes import ADMIN, ADMIN_KEY, NotifyProcess
+from support.servers import DEBIAN_15, TestServer, require, running_server
 
 logs.configure("warning", "json")
 
@@ -39,9 +40,7 @@ def database_url(embedded_server: TestServer) -> Iterator[str]:
 @pytest.fixture(params=["embedded", "debian 15"])
 def any_database_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """The same on each PostgreSQL that we support: the embedded one, and the oldest."""
-    server: TestServer = request.getfixturevalue(
-        "embedded_server" if request.param == "embedded" else "debian_server"
-    )
+    server: TestServer = request.getfixturevalue("embedded_server" if request.param == "embedded" else "debian_server")
     with server.database() as url:
         yield url
 
@@ -62,7 +61,7 @@ async def service(any_database_url: str, clock: ManualClock) -> AsyncIterator[Se
 @pytest.fixture
 async def client(service: Service) -> AsyncIterator[httpx.AsyncClient]:
     """The service over HTTP without a socket, called with the admin key."""
-    transport = httpx.ASGITransport(service.asgi)
+    transport = httpx.ASGITransport(cast(Any, service.asgi))
     async with httpx.AsyncClient(transport=transport, base_url="http://notify", headers=ADMIN) as client:
         yield client
 

@@ -115,9 +115,7 @@ class Service:
             trusted_origins=frozenset(settings.cors_origins) - {"*"},
         )
         self.litestar = self._litestar()
-        self.asgi: ASGIApp = Envelope(
-            self.litestar, self.metrics, body_timeout_seconds=settings.body_timeout_seconds
-        )
+        self.asgi: ASGIApp = Envelope(self.litestar, self.metrics, body_timeout_seconds=settings.body_timeout_seconds)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Service"]:
@@ -177,8 +175,13 @@ class Service:
                 allow_origins=origins,
                 allow_methods=["GET", "POST", "PATCH", "DELETE"],
                 allow_headers=[
-                    "Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Notify-Position",
-                    "X-API-Key", "X-Request-ID",
+                    "Authorization",
+                    "Content-Type",
+                    "Idempotency-Key",
+                    "If-None-Match",
+                    "Notify-Position",
+                    "X-API-Key",
+                    "X-Request-ID",
                 ],
                 expose_headers=["ETag", "Idempotency-Replayed", "Retry-After", "X-Request-ID"],
                 allow_credentials="*" not in origins,

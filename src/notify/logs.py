@@ -20,9 +20,7 @@ def configure(level: str, style: Literal["auto", "text", "json"], stream: TextIO
     last: list[Processor]
     if as_text:
         last = [
-            structlog.dev.ConsoleRenderer(
-                colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback
-            )
+            structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback)
         ]
     else:
         # No local variables: among them are keys, tokens and database URLs.

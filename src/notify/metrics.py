@@ -18,8 +18,11 @@ class Metrics:
             "notify_requests", "Requests answered.", ["method", "route", "status"], registry=registry
         )
         self.request_seconds = Histogram(
-            "notify_request_seconds", "Time from a request's head to its answer's end.", ["method", "route"],
-            buckets=_SECONDS, registry=registry,
+            "notify_request_seconds",
+            "Time from a request's head to its answer's end.",
+            ["method", "route"],
+            buckets=_SECONDS,
+            registry=registry,
         )
         self.created = Counter(
             "notify_created", "Notifications written, by where they came from.", ["source"], registry=registry
@@ -31,7 +34,10 @@ class Metrics:
             "notify_batch_rows", "Rows that shared a group commit.", buckets=_ROWS, registry=registry
         )
         self.commit_seconds = Histogram(
-            "notify_commit_seconds", "Time that a group commit took in the database.", buckets=_SECONDS, registry=registry
+            "notify_commit_seconds",
+            "Time that a group commit took in the database.",
+            buckets=_SECONDS,
+            registry=registry,
         )
         self.batch_retries = Counter(
             "notify_batch_retries", "Group commits tried again, by reason.", ["reason"], registry=registry

@@ -60,7 +60,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """PostgreSQL schema that everything of ours lives in. It names the LISTEN channel and the producer role too."""
 
     auto_migrate: bool = True
-    """Migrate the database at start. Off: `notify migrate up` does it, and the start refuses a schema that is behind."""
+    """Migrate the database at start. Off: `notify migrate up` does it, and the start refuses a schema that is
+    behind."""
 
     database_pool_size: Annotated[int, Meta(ge=2, le=200)] = 8
     """Connections per process for statements on inboxes, the writer's own included."""
@@ -256,38 +257,33 @@ def _parsed(expected: Any, text: str) -> Any:
     return msgspec.convert(text.lower() if expected is bool else text, expected, strict=False)
 
 
-def _in_words(type_: inspect_types.Type) -> str:
+def _in_words(type_: inspect_types.Type) -> str:  # noqa: C901 - a table, one line each
     match type_:
         case inspect_types.UnionType(types=options):
-            return _in_words(next(option for option in options if not isinstance(option, inspect_types.NoneType)))
+            words = next(_in_words(option) for option in options if not isinstance(option, inspect_types.NoneType))
         case inspect_types.Metadata(type=inner):
-            return _in_words(inner)
+            words = _in_words(inner)
         case inspect_types.BoolType():
-            return "true or false"
+            words = "true or false"
         case inspect_types.IntType(ge=least, le=most):
-            return f"a whole number from {least} to {most}"
-        case inspect_types.FloatType(gt=above, ge=least, le=most):
-            return (
-                f"a number above {above:g}, to {most:g}"
-                if above is not None
-                else f"a number from {least:g} to {most:g}"
-            )
+            words = f"a whole number from {least} to {most}"
+        case inspect_types.FloatType(gt=None, ge=least, le=most):
+            words = f"a number from {least:g} to {most:g}"
+        case inspect_types.FloatType(gt=above, le=most):
+            words = f"a number above {above:g}, to {most:g}"
         case inspect_types.LiteralType(values=values):
-            return " or ".join(str(value) for value in sorted(values, key=_in_order))
+            words = " or ".join(sorted((str(value) for value in values), key=_ORDER.index))
         case inspect_types.StrType(pattern=str(pattern)):
-            return _PATTERNS[pattern]
+            words = _PATTERNS[pattern]
         case inspect_types.StrType(min_length=int(least)) if least > 1:
-            return f"at least {least} characters"
+            words = f"at least {least} characters"
         case inspect_types.ListType(item_type=item):
-            return f"{_in_words(item)}, or several separated by commas"
+            words = f"{_in_words(item)}, or several separated by commas"
         case inspect_types.CustomType():
-            return "a path"
+            words = "a path"
         case _:
-            return "text"
-
-
-def _in_order(value: str | int) -> int:
-    return _ORDER.index(str(value)) if str(value) in _ORDER else 0
+            words = "text"
+    return words
 
 
 def _contradictions(settings: Settings) -> list[str]:

@@ -21,9 +21,7 @@ def json_answer(
 ) -> Response[bytes]:
     """`position`, where the answer shows an inbox, is its ETag: it tells the whole state."""
     every = {"Cache-Control": "no-store"} if position is None else {**_FRESHNESS, "ETag": f'"{position}"'}
-    return Response(
-        _encode(value), status_code=status, media_type="application/json", headers=every | (headers or {})
-    )
+    return Response(_encode(value), status_code=status, media_type="application/json", headers=every | (headers or {}))
 
 
 def not_modified(position: Position) -> Response[None]:

@@ -105,8 +105,13 @@ class Authenticator:
                 secret,
                 algorithms=[_ALGORITHM],
                 # Times are held against our own clock below.
-                options={"require": ["exp", "sub"], "verify_exp": False, "verify_iat": False, "verify_nbf": False,
-                         "verify_aud": False},
+                options={
+                    "require": ["exp", "sub"],
+                    "verify_exp": False,
+                    "verify_iat": False,
+                    "verify_nbf": False,
+                    "verify_aud": False,
+                },
             )
             claims = msgspec.convert(payload, _Claims)
         except (jwt.PyJWTError, msgspec.ValidationError, ValueError) as error:
@@ -123,7 +128,9 @@ class Authenticator:
         origin = connection.headers.get("origin", "")
         own = urlsplit(origin).netloc == connection.headers.get("host") and bool(origin)
         if not own and origin not in self._trusted_origins:
-            raise ForbiddenError("With the cookie, changes are taken only from pages of this host or NOTIFY_CORS_ORIGINS.")
+            raise ForbiddenError(
+                "With the cookie, changes are taken only from pages of this host or NOTIFY_CORS_ORIGINS."
+            )
 
 
 def _credential_in(headers: Mapping[str, str]) -> str | None:

@@ -33,6 +33,10 @@ _PAGE = """<!doctype html>
 </body>
 </html>
 """
+_MORE = """\
+<p>Each answer says more in <code>detail</code>, points at wrong values in <code>errors</code>, and carries a
+<code>request_id</code> that the log of the service knows.</p>
+<p><a href="/problems">All problems</a></p>"""
 _HTML = "text/html; charset=utf-8"
 _HEADERS = {
     "Content-Security-Policy": (
@@ -46,17 +50,20 @@ _HEADERS = {
 
 
 def _page(title: str, head: str, body: str) -> Response[str]:
-    return Response(
-        _PAGE.format(title=escape(title), head=head, body=body), media_type=_HTML, headers=dict(_HEADERS)
-    )
+    return Response(_PAGE.format(title=escape(title), head=head, body=body), media_type=_HTML, headers=dict(_HEADERS))
 
 
 def _page_route(*problems: type[ProblemError]) -> dict[str, Any]:
     return route(Access.PUBLIC, answer=str, media_type="text/html", problems=problems, touches_database=False)
 
 
-@get("/docs", operation_id="docs", summary="This documentation, to try things out", tags=["Documentation"],
-     opt=_page_route())
+@get(
+    "/docs",
+    operation_id="docs",
+    summary="This documentation, to try things out",
+    tags=["Documentation"],
+    opt=_page_route(),
+)
 async def docs(request: Request[Any, Any, Any]) -> Response[str]:
     read_query(request, Struct)
     return _page(
@@ -90,8 +97,13 @@ async def problems(request: Request[Any, Any, Any]) -> Response[str]:
     return _page("notify: problems", _STYLE, f"<main>\n<h1>Problems</h1>\n<dl>\n{rows}\n</dl>\n</main>")
 
 
-@get("/problems/{slug:str}", operation_id="problem", summary="What a kind of problem means", tags=["Documentation"],
-     opt=_page_route(NotFoundError))
+@get(
+    "/problems/{slug:str}",
+    operation_id="problem",
+    summary="What a kind of problem means",
+    tags=["Documentation"],
+    opt=_page_route(NotFoundError),
+)
 async def problem(request: Request[Any, Any, Any], slug: FromPath[str]) -> Response[str]:
     read_query(request, Struct)
     kind = next((kind for kind in all_problems() if kind.slug == slug), None)
@@ -102,8 +114,7 @@ async def problem(request: Request[Any, Any, Any], slug: FromPath[str]) -> Respo
         _STYLE,
         f'<main>\n<p class="status">{kind.status} · {kind.slug}</p>\n<h1>{escape(kind.title)}</h1>\n'
         f"<p>{_prose(kind.advice)}</p>\n"
-        '<p>Each answer says more in <code>detail</code>, points at wrong values in <code>errors</code>, and carries a '
-        '<code>request_id</code> that the service\'s log knows.</p>\n<p><a href="/problems">All problems</a></p>\n</main>',
+        f"{_MORE}\n</main>",
     )
 
 
@@ -114,13 +125,16 @@ def _prose(text: str) -> str:
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
-@get("/openapi.json", operation_id="openapi", summary="This documentation, for machines", tags=["Documentation"],
-     opt=route(Access.PUBLIC, answer=dict[str, Any], touches_database=False))
+@get(
+    "/openapi.json",
+    operation_id="openapi",
+    summary="This documentation, for machines",
+    tags=["Documentation"],
+    opt=route(Access.PUBLIC, answer=dict[str, Any], touches_database=False),
+)
 async def openapi(request: Request[Any, Any, Any]) -> Response[bytes]:
     read_query(request, Struct)
-    return Response(
-        request.app.state.openapi, media_type="application/json", headers={"Cache-Control": "no-cache"}
-    )
+    return Response(request.app.state.openapi, media_type="application/json", headers={"Cache-Control": "no-cache"})
 
 
 def _assets(folder: str) -> Router:

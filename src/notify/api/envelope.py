@@ -1,4 +1,4 @@
-"""What every request gets, known route or not: a request id, a deadline for its body, a log line and a place in the metrics."""
+"""What every request gets, known route or not: an id, a deadline for its body, a log line, a place in the metrics."""
 
 import asyncio
 import re
@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import structlog
+from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from notify.core.errors import BodyTooSlowError
@@ -27,7 +28,7 @@ class Envelope:
         self._body_timeout_seconds = body_timeout_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()

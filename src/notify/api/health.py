@@ -99,9 +99,7 @@ class HealthController(Controller):
         summary="Whether the service can serve",
         opt=route(Access.PUBLIC, answer=Ready, touches_database=False),
     )
-    async def ready(
-        self, request: Request[Any, Any, Any], readiness: NamedDependency[Readiness]
-    ) -> Response[bytes]:
+    async def ready(self, request: Request[Any, Any, Any], readiness: NamedDependency[Readiness]) -> Response[bytes]:
         """200 or 503, with each component's state."""
         read_query(request, Struct)
         ready = await readiness.check()

@@ -52,9 +52,7 @@ class AppsController(Controller):
         return json_answer(await identities.create_app(asked.id, asked.name), status=201)
 
     @get("/", operation_id="listApps", summary="List apps", opt=route(Access.ADMIN, answer=AppsPage, query=AppsQuery))
-    async def list_(
-        self, request: Request[Any, Any, Any], identities: NamedDependency[Identities]
-    ) -> Response[bytes]:
+    async def list_(self, request: Request[Any, Any, Any], identities: NamedDependency[Identities]) -> Response[bytes]:
         """All of them with the admin key, its own with an app's key."""
         query = read_query(request, AppsQuery)
         caller = caller_of(request)
@@ -107,7 +105,7 @@ class AppsController(Controller):
         return json_answer(KeysPage(shown, str(shown[-1].id) if len(keys) > query.limit else None))
 
     @delete(
-        "/{app:str}/keys/{id:uuid}",
+        "/{app:str}/keys/{key_id:uuid}",
         operation_id="revokeKey",
         summary="Revoke an API key",
         status_code=204,
@@ -117,12 +115,12 @@ class AppsController(Controller):
         self,
         request: Request[Any, Any, Any],
         app: FromPath[str],
-        id: FromPath[UUID],  # noqa: A002 - the path's name for it
+        key_id: FromPath[UUID],
         identities: NamedDependency[Identities],
     ) -> None:
         """It stops working at once. Revoking it again is fine."""
         read_query(request, Struct)
-        await identities.revoke_key(app_of(request, app), id)
+        await identities.revoke_key(app_of(request, app), key_id)
 
 
 class TokensController(Controller):

@@ -6,6 +6,7 @@ from uuid import UUID
 from litestar import Controller, Response, delete, get, post
 from litestar.connection import Request
 from litestar.di import NamedDependency
+from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from notify.api.access import Access, inbox_of, owner_of
@@ -42,7 +43,7 @@ from notify.core.position import Position
 from notify.core.states import BulkMark, Mark
 from notify.settings import Settings
 from notify.store.bulk import BulkMarks
-from notify.store.commands import Changed, ChangeCommand
+from notify.store.commands import ChangeCommand, Changed
 from notify.store.inbox import Filters, Inboxes
 from notify.store.writer import Writer
 
@@ -51,19 +52,54 @@ __all__ = ("ChangesController", "InboxController")
 _READING = ("If-None-Match", "Notify-Position")
 
 
-def _mark_route() -> dict[str, Any]:
-    return route(Access.INBOX, answer=ChangedAnswer, query=Owner, problems=(NotFoundError, OverloadedError))
-
-
-def _mark_all_route() -> dict[str, Any]:
-    return route(
-        Access.INBOX,
-        answer=MarkedAllAnswer,
-        body=MarkAll,
-        body_optional=True,
-        query=Owner,
-        examples={"Everything": {}, "What was on screen": {"before": "3f9a1c7e2b.42"}},
+def _marking(mark: Mark, operation_id: str, summary: str) -> HTTPRouteHandler:
+    @post(
+        f"/{{notification_id:uuid}}/{mark}",
+        operation_id=operation_id,
+        summary=summary,
+        status_code=200,
+        opt=route(Access.INBOX, answer=ChangedAnswer, query=Owner, problems=(NotFoundError, OverloadedError)),
     )
+    async def handler(
+        _: Controller,
+        request: Request[Any, Any, Any],
+        notification_id: FromPath[UUID],
+        writer: NamedDependency[Writer],
+    ) -> Response[bytes]:
+        changed = await _change(request, writer, notification_id, mark)
+        return json_answer(ChangedAnswer(changed.notification, str(changed.position)), position=changed.position)
+
+    return handler
+
+
+def _marking_all(mark: BulkMark, operation_id: str, summary: str) -> HTTPRouteHandler:
+    @post(
+        f"/{mark}-all",
+        operation_id=operation_id,
+        summary=summary,
+        status_code=200,
+        opt=route(
+            Access.INBOX,
+            answer=MarkedAllAnswer,
+            body=MarkAll,
+            body_optional=True,
+            query=Owner,
+            examples={"Everything": {}, "What was on screen": {"before": "3f9a1c7e2b.42"}},
+        ),
+    )
+    async def handler(
+        _: Controller,
+        request: Request[Any, Any, Any],
+        bulk_marks: NamedDependency[BulkMarks],
+        settings: NamedDependency[Settings],
+    ) -> Response[bytes]:
+        app_id, user_id = inbox_of(request, read_query(request, Owner).user_id)
+        asked, _body = await read_body(request, MarkAll, settings.max_body_bytes, default=MarkAll())
+        before = None if asked.before is None else _position("/before", asked.before)
+        updated, position = await bulk_marks.mark_all(app_id, user_id, mark, asked.type, before)
+        return json_answer(MarkedAllAnswer(updated, str(position)))
+
+    return handler
 
 
 class InboxController(Controller):
@@ -79,8 +115,10 @@ class InboxController(Controller):
         ),
     )
     async def list_(self, request: Request[Any, Any, Any], inboxes: NamedDependency[Inboxes]) -> Response[Any]:
-        """A page of notifications with the counters and the position of the same moment. `next_cursor` leads to the next
-        page while there is one."""
+        """A page of notifications, with the counters and the position of the same moment.
+
+        `next_cursor` leads to the next page while there is one.
+        """
         query = read_query(request, ListQuery)
         app_id, user_id = inbox_of(request, query.user_id)
         if is_conditional(request):
@@ -101,7 +139,11 @@ class InboxController(Controller):
         operation_id="countNotifications",
         summary="Count what is unread, unseen and there",
         opt=route(
-            Access.READ, answer=CountAnswer, query=CountQuery, request_headers=_READING, problems=(PositionUnknownError,)
+            Access.READ,
+            answer=CountAnswer,
+            query=CountQuery,
+            request_headers=_READING,
+            problems=(PositionUnknownError,),
         ),
     )
     async def count(self, request: Request[Any, Any, Any], inboxes: NamedDependency[Inboxes]) -> Response[Any]:
@@ -118,7 +160,7 @@ class InboxController(Controller):
         return json_answer(answer, position=inbox.position)
 
     @get(
-        "/{id:uuid}",
+        "/{notification_id:uuid}",
         operation_id="getNotification",
         summary="Look at one notification",
         opt=route(
@@ -132,51 +174,27 @@ class InboxController(Controller):
     async def get_(
         self,
         request: Request[Any, Any, Any],
-        id: FromPath[UUID],  # noqa: A002 - the path's name for it
+        notification_id: FromPath[UUID],
         inboxes: NamedDependency[Inboxes],
     ) -> Response[Any]:
         app_id, user_id = owner_of(request, read_query(request, Owner).user_id)
-        notification, inbox = await inboxes.get(app_id, user_id, id)
+        notification, inbox = await inboxes.get(app_id, user_id, notification_id)
         check_reached(request, inbox)
         if unchanged_since(request, inbox.position):
             return not_modified(inbox.position)
         return json_answer(notification, position=inbox.position)
 
-    @post("/{id:uuid}/read", operation_id="markRead", summary="Mark as read, and so as seen", status_code=200,
-          opt=_mark_route())
-    async def read(
-        self, request: Request[Any, Any, Any], id: FromPath[UUID], writer: NamedDependency[Writer]  # noqa: A002
-    ) -> Response[bytes]:
-        return await _mark(request, writer, id, "read")
-
-    @post("/{id:uuid}/unread", operation_id="markUnread", summary="Mark as unread", status_code=200, opt=_mark_route())
-    async def unread(
-        self, request: Request[Any, Any, Any], id: FromPath[UUID], writer: NamedDependency[Writer]  # noqa: A002
-    ) -> Response[bytes]:
-        return await _mark(request, writer, id, "unread")
-
-    @post("/{id:uuid}/seen", operation_id="markSeen", summary="Mark as seen", status_code=200, opt=_mark_route())
-    async def seen(
-        self, request: Request[Any, Any, Any], id: FromPath[UUID], writer: NamedDependency[Writer]  # noqa: A002
-    ) -> Response[bytes]:
-        return await _mark(request, writer, id, "seen")
-
-    @post("/{id:uuid}/archive", operation_id="archive", summary="Archive: out of the inbox and its counters, but kept",
-          status_code=200, opt=_mark_route())
-    async def archive(
-        self, request: Request[Any, Any, Any], id: FromPath[UUID], writer: NamedDependency[Writer]  # noqa: A002
-    ) -> Response[bytes]:
-        return await _mark(request, writer, id, "archive")
-
-    @post("/{id:uuid}/unarchive", operation_id="unarchive", summary="Bring back from the archive", status_code=200,
-          opt=_mark_route())
-    async def unarchive(
-        self, request: Request[Any, Any, Any], id: FromPath[UUID], writer: NamedDependency[Writer]  # noqa: A002
-    ) -> Response[bytes]:
-        return await _mark(request, writer, id, "unarchive")
+    read = _marking("read", "markRead", "Mark as read, and so as seen")
+    unread = _marking("unread", "markUnread", "Mark as unread")
+    seen = _marking("seen", "markSeen", "Mark as seen")
+    archive = _marking("archive", "archive", "Archive: out of the inbox and its counters, but kept")
+    unarchive = _marking("unarchive", "unarchive", "Bring back from the archive")
+    read_all = _marking_all("read", "markAllRead", "Mark everything as read")
+    seen_all = _marking_all("seen", "markAllSeen", "Mark everything as seen")
+    archive_all = _marking_all("archive", "archiveAll", "Archive everything")
 
     @delete(
-        "/{id:uuid}",
+        "/{notification_id:uuid}",
         operation_id="deleteNotification",
         summary="Delete a notification",
         status_code=204,
@@ -185,41 +203,11 @@ class InboxController(Controller):
     async def delete_(
         self,
         request: Request[Any, Any, Any],
-        id: FromPath[UUID],  # noqa: A002 - the path's name for it
+        notification_id: FromPath[UUID],
         writer: NamedDependency[Writer],
     ) -> None:
         """Gone from every device. Deleting it again is fine."""
-        await _change(request, writer, id, "delete")
-
-    @post("/read-all", operation_id="markAllRead", summary="Mark everything as read", status_code=200,
-          opt=_mark_all_route())
-    async def read_all(
-        self,
-        request: Request[Any, Any, Any],
-        bulk_marks: NamedDependency[BulkMarks],
-        settings: NamedDependency[Settings],
-    ) -> Response[bytes]:
-        return await _mark_all(request, bulk_marks, settings, "read")
-
-    @post("/seen-all", operation_id="markAllSeen", summary="Mark everything as seen", status_code=200,
-          opt=_mark_all_route())
-    async def seen_all(
-        self,
-        request: Request[Any, Any, Any],
-        bulk_marks: NamedDependency[BulkMarks],
-        settings: NamedDependency[Settings],
-    ) -> Response[bytes]:
-        return await _mark_all(request, bulk_marks, settings, "seen")
-
-    @post("/archive-all", operation_id="archiveAll", summary="Archive everything", status_code=200,
-          opt=_mark_all_route())
-    async def archive_all(
-        self,
-        request: Request[Any, Any, Any],
-        bulk_marks: NamedDependency[BulkMarks],
-        settings: NamedDependency[Settings],
-    ) -> Response[bytes]:
-        return await _mark_all(request, bulk_marks, settings, "archive")
+        await _change(request, writer, notification_id, "delete")
 
 
 class ChangesController(Controller):
@@ -239,9 +227,11 @@ class ChangesController(Controller):
         ),
     )
     async def changes(self, request: Request[Any, Any, Any], inboxes: NamedDependency[Inboxes]) -> Response[Any]:
-        """Everything that changed, in order, whole and as it is now: upsert `notification` and `update` by their id, drop
-        what `delete` names. Ask again with `after` set to `position` while `more` says so. A position that is not known
-        here is answered with one `reset` and a fresh start."""
+        """Everything that changed, in order, whole and as it is now.
+
+        Upsert `notification` and `update` by their id, drop what `delete` names. Ask again with `after` set to
+        `position` while `more` says so. A position that is not known here is answered with one `reset` and a fresh start.
+        """
         query = read_query(request, ChangesQuery)
         app_id, user_id = inbox_of(request, query.user_id)
         after = None if query.after is None else _position("after", query.after)
@@ -250,27 +240,12 @@ class ChangesController(Controller):
         return json_answer(ChangesAnswer(changes.items, str(changes.position), changes.more))
 
 
-async def _mark(request: Request[Any, Any, Any], writer: Writer, id_: UUID, mark: Mark) -> Response[bytes]:
-    changed = await _change(request, writer, id_, mark)
-    return json_answer(ChangedAnswer(changed.notification, str(changed.position)), position=changed.position)
-
-
 async def _change(request: Request[Any, Any, Any], writer: Writer, id_: UUID, mark: Mark) -> Changed:
     app_id, user_id = owner_of(request, read_query(request, Owner).user_id)
     changed = await writer.change(ChangeCommand(app_id, user_id, id_, mark))
     if changed is None:
         raise NotFoundError("There is no such notification in this inbox, or it was deleted.")
     return changed
-
-
-async def _mark_all(
-    request: Request[Any, Any, Any], bulk_marks: BulkMarks, settings: Settings, mark: BulkMark
-) -> Response[bytes]:
-    app_id, user_id = inbox_of(request, read_query(request, Owner).user_id)
-    asked, _ = await read_body(request, MarkAll, settings.max_body_bytes, default=MarkAll())
-    before = None if asked.before is None else _position("/before", asked.before)
-    updated, position = await bulk_marks.mark_all(app_id, user_id, mark, asked.type, before)
-    return json_answer(MarkedAllAnswer(updated, str(position)))
 
 
 def _position(name: str, text: str) -> Position:

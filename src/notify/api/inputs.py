@@ -1,9 +1,9 @@
 """What comes in: JSON bodies and query strings, decoded into Structs, with errors that point at what is wrong."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -27,7 +27,9 @@ _PATH = re.compile(r" - at `(key in )?\$(.*)`$")
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 
 
-async def read_body(request: Request[Any, Any, Any], type_: type[T], limit: int, *, default: T | None = None) -> tuple[T, bytes]:
+async def read_body(
+    request: Request[Any, Any, Any], type_: type[T], limit: int, *, default: T | None = None
+) -> tuple[T, bytes]:
     """The body as a value, and as it was sent. `default` stands for a body that is empty."""
     body = await _receive(request, limit)
     if not body and default is not None:
@@ -35,12 +37,13 @@ async def read_body(request: Request[Any, Any, Any], type_: type[T], limit: int,
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise UnsupportedMediaTypeError
-    return decoded(_decoder(type_), body), body
+    decode: Callable[[bytes], T] = _decoder(cast(Hashable, type_))
+    return decoded(decode, body), body
 
 
 def read_query(request: Request[Any, Any, Any], type_: type[T]) -> T:
     """The query string as a value; a parameter that is not one of its fields is refused."""
-    lists, numbers = _shapes(type_)
+    lists, numbers = _shapes(cast(Hashable, type_))
     values: dict[str, Any] = {}
     try:
         pairs = parse_qsl(
@@ -93,12 +96,12 @@ async def _receive(request: Request[Any, Any, Any], limit: int) -> bytes:
 
 
 @cache
-def _decoder(type_: type[T]) -> Callable[[bytes], T]:
+def _decoder(type_: Any) -> Callable[[bytes], Any]:
     return msgspec.json.Decoder(type_).decode
 
 
 @cache
-def _shapes(type_: type[Any]) -> tuple[frozenset[str], frozenset[str]]:
+def _shapes(type_: Any) -> tuple[frozenset[str], frozenset[str]]:
     """Which parameters may come several times, and which are numbers."""
     info = inspect.type_info(type_)
     assert isinstance(info, inspect.StructType)  # noqa: S101 - queries are Structs

@@ -1,4 +1,4 @@
-"""The OpenAPI document, made from the routing table and the Structs that decode and encode: it cannot say anything else."""
+"""The OpenAPI document, made from the routing table and the Structs that decode and encode."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -20,10 +20,11 @@ _REF = "#/components/schemas/{name}"
 _INTRODUCTION = """\
 A notification is stored in PostgreSQL first and then shown on every device its user has open.
 
-Every change in an inbox takes the inbox's next **position**. Where an answer shows an inbox it says the position it was read
-at; that is its `ETag` too. Send it back as `after` to `/v1/changes` to learn what happened since.
+Every change in an inbox takes the inbox's next **position**. Where an answer shows an inbox it says the position it was
+read at; that is its `ETag` too. Send it back as `after` to `/v1/changes` to learn what happened since.
 
-Errors are `application/problem+json` (RFC 9457): `type` is a page that explains the problem, `detail` says what to do."""
+Errors are `application/problem+json` (RFC 9457): `type` is a page that explains the problem, `detail` says what to
+do."""
 _TAGS = {
     "Sending": "What producers do.",
     "Inbox": "What users do, each with a token of their own, or an API key for any user of its app.",
@@ -128,11 +129,11 @@ def _operation(
 
 def _path_parameters(path: str) -> list[dict[str, Any]]:
     names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
-    schema = {"id": {"type": "string", "format": "uuid"}}
-    return [
-        {"name": name, "in": "path", "required": True, "schema": schema.get(name, {"type": "string", "minLength": 1})}
-        for name in names
-    ]
+    return [{"name": name, "in": "path", "required": True, "schema": _path_schema(name)} for name in names]
+
+
+def _path_schema(name: str) -> dict[str, Any]:
+    return {"type": "string", "format": "uuid"} if name.endswith("_id") else {"type": "string", "minLength": 1}
 
 
 def _query_parameters(described: Route, components: dict[str, Any]) -> list[dict[str, Any]]:
@@ -156,7 +157,8 @@ def _without_null(field: dict[str, Any]) -> dict[str, Any]:
     """A parameter that is not there is how a query says null."""
     options = [option for option in field.get("anyOf", []) if option != {"type": "null"}]
     if len(options) == 1:
-        return options[0]
+        only: dict[str, Any] = options[0]
+        return only
     return {name: value for name, value in field.items() if not (name == "default" and value is None)}
 
 

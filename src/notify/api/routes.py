@@ -1,4 +1,4 @@
-"""What a route says of itself, once: who may call it, what it takes and gives. The guard enforces it, OpenAPI shows it."""
+"""What a route says of itself, once: who may call it, what it takes and gives. OpenAPI shows it."""
 
 from typing import Any
 

@@ -78,7 +78,8 @@ class SendingController(Controller):
         settings: NamedDependency[Settings],
     ) -> Response[bytes]:
         """Stores it for each named user, all or none, and answers once it is committed. With an `Idempotency-Key` the
-        same call sent again gets the first one's answer and `Idempotency-Replayed: true`."""
+        same call sent again gets the first one's answer and `Idempotency-Replayed: true`.
+        """
         read_query(request, msgspec.Struct)
         asked, _ = await read_body(request, Create, settings.max_body_bytes)
         caller = caller_of(request)
@@ -109,7 +110,8 @@ class SendingController(Controller):
         settings: NamedDependency[Settings],
     ) -> Response[bytes]:
         """Each item is a create as `POST /v1/notifications` takes it and is answered for itself, in the same order: one
-        that is wrong does not keep the others from being sent."""
+        that is wrong does not keep the others from being sent.
+        """
         read_query(request, msgspec.Struct)
         asked, _ = await read_body(request, BatchBody, settings.max_batch_body_bytes)
         if len(asked.items) > settings.max_batch_items:
@@ -130,7 +132,7 @@ class SendingController(Controller):
         )
 
     @patch(
-        "/{id:uuid}",
+        "/{notification_id:uuid}",
         operation_id="editNotification",
         summary="Edit a notification in place",
         opt=route(
@@ -145,7 +147,7 @@ class SendingController(Controller):
     async def edit(
         self,
         request: Request[Any, Any, Any],
-        id: FromPath[UUID],  # noqa: A002 - the path's name for it
+        notification_id: FromPath[UUID],
         writer: NamedDependency[Writer],
         settings: NamedDependency[Settings],
     ) -> Response[bytes]:
@@ -154,7 +156,7 @@ class SendingController(Controller):
         asked, _ = await read_body(request, Edit, settings.max_body_bytes)
         app_id, user_id = owner_of(request, query.user_id)
         changed = await writer.change(
-            ChangeCommand(app_id, user_id, id, "edit", changes_of(asked, settings.limits))
+            ChangeCommand(app_id, user_id, notification_id, "edit", changes_of(asked, settings.limits))
         )
         if changed is None:
             raise NotFoundError("There is no such notification, or it was deleted.")
@@ -182,8 +184,8 @@ async def _write_all(writer: Writer, commands: list[CreateCommand | ProblemError
         command if isinstance(command, ProblemError) else InvalidError() for command in commands
     ]
     places = [place for place, command in enumerate(commands) if isinstance(command, CreateCommand)]
-    # The first item settles what the key means before any other is written: another request's key, or one still running,
-    # refuses the whole call.
+    # The first item settles what the key means before any other is written: another request's key, or one that is
+    # still running, refuses the whole call.
     for group in (places[:1], places[1:]):
         results = await asyncio.gather(*(_written(writer, commands[place]) for place in group))
         for place, result in zip(group, results, strict=True):

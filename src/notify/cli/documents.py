@@ -1,4 +1,4 @@
-"""`notify settings` and `notify openapi`: what the code says of itself, and whether the committed copies still say it."""
+"""`notify settings` and `notify openapi`: what the code says of itself, and whether the copies still say it."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,9 @@ _END = "<!-- end of settings -->\n"
 
 @click.command()
 @click.option("--markdown", is_flag=True, help="As the table of the README.")
-@click.option("--check", "check", type=click.Path(path_type=Path, exists=True), help="Fail if this file's table is old.")
+@click.option(
+    "--check", "check", type=click.Path(path_type=Path, exists=True), help="Fail if this file's table is old."
+)
 @click.option("--write", "write", type=click.Path(path_type=Path, exists=True), help="Renew the table in this file.")
 def settings(*, markdown: bool, check: Path | None, write: Path | None) -> None:
     """Show every setting: its value (secrets masked), what it takes and what it means."""
@@ -66,7 +68,9 @@ def _table() -> str:
     rows = ["| Variable | Default | Takes | Meaning |", "| --- | --- | --- | --- |"]
     for field, meaning in documentation().items():
         default = _shown(field, getattr(defaults, field))
-        rows.append(f"| `NOTIFY_{field.upper()}` | {f'`{default}`' if default else ''} | {allowed(field)} | {meaning} |")
+        rows.append(
+            f"| `NOTIFY_{field.upper()}` | {f'`{default}`' if default else ''} | {allowed(field)} | {meaning} |"
+        )
     return "\n".join(rows) + "\n"
 
 

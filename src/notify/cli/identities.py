@@ -61,9 +61,7 @@ def create_key(app_id: str, name: str, scopes: str) -> None:
     wanted = [scope.strip() for scope in scopes.split(",")]
     if not set(wanted) <= set(KEY_SCOPES):
         raise Problem(f"--scopes takes {', '.join(KEY_SCOPES)}, separated by commas.")
-    new = _with_service(
-        lambda service: service.identities.create_key(app_id, name, cast(list[KeyScope], wanted))
-    )
+    new = _with_service(lambda service: service.identities.create_key(app_id, name, cast(list[KeyScope], wanted)))
     click.echo(f"id      {new.id}\nscopes  {' '.join(new.scopes)}\nkey     {new.key}")
 
 
@@ -73,7 +71,9 @@ def list_keys(app_id: str) -> None:
     """List an app's API keys, the revoked ones too."""
     for key in _with_service(lambda service: service.identities.keys(app_id, _MOST, None)):
         used = f"used {key.last_used_at:%Y-%m-%d %H:%M}" if key.last_used_at else "never used"
-        click.echo(f"{key.id}  {key.prefix}…  {' '.join(key.scopes)}  {'revoked' if key.revoked_at else used}  {key.name}")
+        click.echo(
+            f"{key.id}  {key.prefix}…  {' '.join(key.scopes)}  {'revoked' if key.revoked_at else used}  {key.name}"
+        )
 
 
 @keys.command("revoke")
@@ -88,7 +88,9 @@ def revoke_key(key_id: UUID, app_id: str) -> None:
 @click.command()
 @click.argument("user_id", metavar="USER")
 @click.option("--app", "app_id", default=DEFAULT_APP, show_default=True, help="The user's app.")
-@click.option("--ttl", "ttl_seconds", type=click.IntRange(min=1), help="Life in seconds. Default: NOTIFY_TOKEN_TTL_SECONDS.")
+@click.option(
+    "--ttl", "ttl_seconds", type=click.IntRange(min=1), help="Life in seconds. Default: NOTIFY_TOKEN_TTL_SECONDS."
+)
 @click.option("--scope", default="inbox", show_default=True, help=f"Any of {', '.join(TOKEN_SCOPES)}, with spaces.")
 def token(user_id: str, app_id: str, ttl_seconds: int | None, scope: str) -> None:
     """Make a token for a user."""

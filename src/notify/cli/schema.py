@@ -58,8 +58,8 @@ def status() -> None:
 def epoch(*, new: bool) -> None:
     """After a restore that the service could not notice: make every client start fresh.
 
-    A restore into the same cluster at the same place shows in nothing that PostgreSQL tells; without this a client could
-    resume from a position that now means something else.
+    A restore into the same cluster at the same place shows in nothing that PostgreSQL tells; without this a client
+    could resume from a position that now means something else.
     """
     if not new:
         raise Problem("Say `notify epoch --new` to make every client start fresh.")
@@ -67,7 +67,7 @@ def epoch(*, new: bool) -> None:
         settings = surroundings.settings
         assert settings.database_url is not None  # noqa: S101 - ready_database has seen to it
         with psycopg.connect(settings.database_url, autocommit=True) as connection:
-            connection.execute(Statements(settings.schema)["new_generation"])
+            connection.execute(Statements(settings.schema)["new_generation"].encode())
         click.echo("every client will start fresh")
 
 

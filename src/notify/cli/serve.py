@@ -97,14 +97,16 @@ def _bound_socket(settings: Settings) -> Iterator[socket.socket]:
             listening.listen(1)
         except OSError as error:
             raise Problem(
-                f"Cannot listen on {settings.host}:{settings.port}: {os.strerror(error.errno or 0)}; set PORT to another."
+                f"Cannot listen on {settings.host}:{settings.port}: {os.strerror(error.errno or 0)}; "
+                "set PORT to another."
             ) from error
         yield listening
 
 
 def _outlive_signals() -> None:
-    """uvicorn stops on SIGINT and SIGTERM and then raises them once more, which would end us before the database is
-    stopped. Never undone: a second Ctrl-C must not interrupt what is left to do either."""
+    """The server stops on SIGINT and SIGTERM and then raises them once more, which would end us before the database is
+    stopped. Never undone: a second Ctrl-C must not interrupt what is left to do either.
+    """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
 
@@ -125,7 +127,7 @@ async def _greeting(service: Service, surroundings: Surroundings, listening: soc
         "Send a notification to the user `demo`, with the admin key:",
         "",
         f"  curl -s {address}/v1/notifications -H 'Authorization: Bearer {settings.admin_key}' \\",
-        "    -H 'Content-Type: application/json' -d '{\"to\":\"demo\",\"title\":\"Hello from notify\"}'",
+        '    -H \'Content-Type: application/json\' -d \'{"to":"demo","title":"Hello from notify"}\'',
         "",
         "List what `demo` has, with a token of theirs:",
         "",

@@ -1,4 +1,4 @@
-"""What every command starts from: the settings, the database they mean, and the admin key. What is wrong is one line."""
+"""What every command starts from: the settings, the database they mean, and the admin key."""
 
 import os
 import secrets
@@ -48,7 +48,8 @@ def found_settings() -> Settings:
 @contextmanager
 def ready_database(settings: Settings, *, migrated: bool = True, alone: bool = False) -> Iterator[Surroundings]:
     """The database that the settings mean, or the embedded one: started for as long as this lasts, unless a service in
-    the same data folder runs it already. `alone` insists on being that service."""
+    the same data folder runs it already. `alone` insists on being that service.
+    """
     with ExitStack() as stack:
         version = None
         if settings.database_url is None:
@@ -76,7 +77,9 @@ def with_admin_key(settings: Settings) -> Settings:
             with os.fdopen(descriptor, "w") as file:
                 file.write(f"{key}\n")
     except OSError as error:
-        raise Problem(f"{path}: {error.strerror}; set NOTIFY_ADMIN_KEY, or NOTIFY_DATA_DIR to a folder of yours.") from error
+        raise Problem(
+            f"{path}: {error.strerror}; set NOTIFY_ADMIN_KEY, or NOTIFY_DATA_DIR to a folder of yours."
+        ) from error
     if len(key) < 20:  # noqa: PLR2004 - the bound of the setting
         raise Problem(f"{path} does not hold a key of at least 20 characters; remove it to have one made.")
     return msgspec.structs.replace(settings, admin_key=key)
@@ -125,9 +128,8 @@ def _migrate(settings: Settings) -> None:
             migrations.up()
         elif state.pending:
             raise Problem(
-                f"The schema is behind by {len(state.pending)}: run `notify migrate up`, or set NOTIFY_AUTO_MIGRATE=true."
+                f"The schema is behind by {len(state.pending)}: run `notify migrate up`, "
+                "or set NOTIFY_AUTO_MIGRATE=true."
             )
     except psycopg.Error as error:
         raise Problem(f"The database could not be migrated: {str(error).strip().splitlines()[0]}") from error
-
-

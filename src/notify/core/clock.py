@@ -1,4 +1,4 @@
-"""The one source of time: everything that stamps or waits asks this clock, so that tests can run days in milliseconds."""
+"""The one source of time: whatever stamps or waits asks this clock, so that tests run days in milliseconds."""
 
 from datetime import UTC, datetime
 from typing import Protocol

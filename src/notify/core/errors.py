@@ -53,7 +53,10 @@ class ProblemError(Exception):
 
 
 class InternalError(ProblemError):
-    advice = "The request could not be handled because of a fault in the service. Try again; if it stays, tell the operator the request id."
+    advice = (
+        "The request could not be handled because of a fault in the service. Try again; if it stays, tell the operator "
+        "the request id."
+    )
 
 
 class MalformedBodyError(ProblemError):
@@ -68,8 +71,8 @@ class UnauthorizedError(ProblemError):
     slug = "unauthorized"
     title = "No valid credential"
     advice = (
-        "Send an API key or a user token as `Authorization: Bearer …`. Make a key with `notify keys create`, a token with "
-        "`POST /v1/tokens` or `notify token USER`."
+        "Send an API key or a user token as `Authorization: Bearer …`. Make a key with `notify keys create`, a token "
+        "with `POST /v1/tokens` or `notify token USER`."
     )
 
 
@@ -121,8 +124,8 @@ class PositionUnknownError(ProblemError):
     slug = "position-unknown"
     title = "The inbox is not at that position"
     advice = (
-        "`Notify-Position` names a position that this inbox never reached: it was erased, or the database was restored. "
-        "Drop what you hold and start fresh without it."
+        "`Notify-Position` names a position that this inbox never reached: it was erased, or the database was "
+        "restored. Drop what you hold and start fresh without it."
     )
 
 
@@ -168,7 +171,9 @@ class OverloadedError(ProblemError):
     status = 503
     slug = "overloaded"
     title = "Too much is waiting to be written"
-    advice = "Wait as long as `Retry-After` says and send the request again, with the same Idempotency-Key if it had one."
+    advice = (
+        "Wait as long as `Retry-After` says and send the request again, with the same Idempotency-Key if it had one."
+    )
     retry_after_seconds = 1
 
 
@@ -177,8 +182,8 @@ class DatabaseAwayError(ProblemError):
     slug = "database-away"
     title = "The database does not answer"
     advice = (
-        "Wait as long as `Retry-After` says and send the request again. A write may have reached the database all the same: "
-        "send it with an Idempotency-Key and it never happens twice."
+        "Wait as long as `Retry-After` says and send the request again. A write may have reached the database all the "
+        "same: send it with an Idempotency-Key and it never happens twice."
     )
     retry_after_seconds = 2
 

@@ -52,4 +52,3 @@ class Resetting(Struct, frozen=True, tag_field="event", tag="reset"):
 
 
 Event = Arrived | Updated | Deleted | Resetting
-

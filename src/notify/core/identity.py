@@ -13,7 +13,7 @@ KeyScope = Annotated[
     Literal["send", "inbox", "admin"],
     Meta(description="`send` creates and edits, `inbox` reads and marks any inbox of the app, `admin` manages keys."),
 ]
-KEY_SCOPES = ("send", "inbox", "admin")
+KEY_SCOPES: tuple[KeyScope, ...] = ("send", "inbox", "admin")
 TOKEN_SCOPES = ("inbox", "inbox:read", "send")
 DEFAULT_APP = "default"
 

@@ -70,12 +70,12 @@ class Edit(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a producer changes in place; null clears, what is absent stays."""
 
     title: Title | UnsetType = UNSET
-    body: Text | None | UnsetType = UNSET
+    body: Text | UnsetType | None = UNSET
     level: Level | UnsetType = UNSET
-    data: Data | None | UnsetType = UNSET
-    url: Url | None | UnsetType = UNSET
-    actions: Actions | None | UnsetType = UNSET
-    actor: Actor | None | UnsetType = UNSET
+    data: Data | UnsetType | None = UNSET
+    url: Url | UnsetType | None = UNSET
+    actions: Actions | UnsetType | None = UNSET
+    actor: Actor | UnsetType | None = UNSET
 
 
 class Notification(Struct, frozen=True, kw_only=True, gc=False):
@@ -132,7 +132,9 @@ def recipients_of(create: Create, limits: Limits) -> list[str]:
     if isinstance(create.to, str):
         return [create.to]
     if len(create.to) > limits.recipients:
-        raise InvalidError.at("/to", f"At most {limits.recipients} users in one call (NOTIFY_MAX_RECIPIENTS); send the rest in another.")
+        raise InvalidError.at(
+            "/to", f"At most {limits.recipients} users in one call (NOTIFY_MAX_RECIPIENTS); send the rest in another."
+        )
     return list(dict.fromkeys(create.to))
 
 
@@ -168,7 +170,9 @@ def changes_of(edit: Edit, limits: Limits) -> dict[str, str | None]:
     if edit.actor is not UNSET:
         changes["actor"] = _encoded(edit.actor)
     if not changes:
-        raise InvalidError("The body names nothing to change; send at least one of title, body, level, data, url, actions, actor.")
+        raise InvalidError(
+            "The body names nothing to change; send at least one of title, body, level, data, url, actions, actor."
+        )
     return changes
 
 
@@ -187,7 +191,9 @@ def _checked_data(data: dict[str, Any] | None, limits: Limits) -> str | None:
     try:
         text = msgspec.json.encode(data)
     except OverflowError as error:
-        raise InvalidError.at("/data", "Whole numbers have to fit into 64 bits; send larger ones as strings.") from error
+        raise InvalidError.at(
+            "/data", "Whole numbers have to fit into 64 bits; send larger ones as strings."
+        ) from error
     if len(text) > limits.data_bytes:
         raise InvalidError.at("/data", f"At most {limits.data_bytes} bytes of JSON (NOTIFY_MAX_DATA_BYTES).")
     if b"\\u0000" in text and _has_nul(data):
@@ -227,4 +233,3 @@ def _has_nul(value: Any) -> bool:
         elif isinstance(item, list):
             pending.extend(item)
     return False
-

@@ -26,8 +26,8 @@ class Bounds(msgspec.Struct, frozen=True):
 class Position(msgspec.Struct, frozen=True):
     """A place in an inbox.
 
-    `since_floor` is set while a client reads a fresh start: it began knowing nothing, so what was purged before it began
-    cannot be missing from what it holds. It is dropped once the position itself has passed that floor.
+    `since_floor` is set while a client reads a fresh start: it began knowing nothing, so what was purged before it
+    began cannot be missing from what it holds. It is dropped once the position itself has passed that floor.
     """
 
     epoch: str

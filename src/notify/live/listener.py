@@ -20,7 +20,6 @@ log = structlog.get_logger(__name__)
 _PROBE_EVERY_SECONDS = 5.0
 _PROBE_TIMEOUT_SECONDS = 5.0
 _LONGEST_PAUSE_SECONDS = 10.0
-_KEEPALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 15_000}
 
 
 class Listener:
@@ -56,7 +55,14 @@ class Listener:
         while True:
             try:
                 async with await psycopg.AsyncConnection.connect(
-                    self._url, autocommit=True, connect_timeout=5, application_name="notify listen", **_KEEPALIVE
+                    self._url,
+                    autocommit=True,
+                    application_name="notify listen",
+                    connect_timeout=5,
+                    keepalives_idle=10,
+                    keepalives_interval=5,
+                    keepalives_count=3,
+                    tcp_user_timeout=15_000,
                 ) as connection:
                     await connection.execute(SQL("LISTEN {}").format(Identifier(self._channel)))
                     self.connected = True

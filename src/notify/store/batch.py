@@ -10,7 +10,7 @@ import msgspec
 from notify.core.errors import IdempotencyBusyError, IdempotencyMismatchError, ProblemError
 from notify.core.notification import Content
 from notify.core.position import Position
-from notify.store.commands import Changed, ChangeCommand, Command, CreateCommand, Sent, SentItem
+from notify.store.commands import ChangeCommand, Changed, Command, CreateCommand, Sent, SentItem
 from notify.store.database import Connection, Record
 from notify.store.rows import notification_from
 from notify.store.statements import Statements
@@ -27,9 +27,7 @@ _decode_sent = msgspec.json.Decoder(Sent).decode
 class Batch:
     """Commands that do not depend on each other: no notification, collapse key or idempotency key comes twice."""
 
-    def __init__(
-        self, commands: Sequence[Command], statements: Statements, at: datetime, keys_live: timedelta
-    ) -> None:
+    def __init__(self, commands: Sequence[Command], statements: Statements, at: datetime, keys_live: timedelta) -> None:
         self.commands = commands
         self._statements = statements
         self._at = at
@@ -60,7 +58,7 @@ class Batch:
         return [self._outcomes[n] for n in range(len(self.commands))]
 
     async def find_written(self, connection: Connection) -> dict[int, Sent]:
-        """Which creates are stored already. Waits for whoever still holds their inboxes: perhaps our own lost COMMIT."""
+        """Which creates are stored already. Waits for whoever still holds their inboxes, be it our own lost COMMIT."""
         await self._lock(connection, self._creates.values(), [])
         asked = [(recipient, create) for create in self._creates.values() for recipient in create.recipients]
         rows = await connection.fetch(

@@ -1,5 +1,7 @@
 """Marking all of an inbox, in transactions of at most 500 rows so that nobody waits long for the inbox's lock."""
 
+from typing import Any
+
 from notify.core.clock import Clock
 from notify.core.errors import InvalidError
 from notify.core.position import Position
@@ -32,38 +34,29 @@ class BulkMarks:
         """Marks what is there now and had arrived by `before`; how many that were, and where the inbox stands after."""
         inbox = await self._inboxes.state(app_id, user_id)
         if before is not None and before.invalid_in(inbox.bounds) in {"epoch", "ahead"}:
-            raise InvalidError.at("/before", "The inbox is not at that position; list it again and send what that says.")
+            raise InvalidError.at(
+                "/before", "The inbox is not at that position; list it again and send what that says."
+            )
         # What arrives while this runs is not what the user saw when they asked.
         newest = inbox.bounds.head
         arrived_by = newest if before is None else before.seq
         updated = 0
+        wanted = (app_id, user_id, _STATES_BEFORE[mark], type_, arrived_by, newest, mark, _ROWS_PER_TRANSACTION)
         while True:
-            row = await self._some(app_id, user_id, mark, type_, arrived_by, newest)
+            row = await self._mark_some(wanted)
             updated += row["changes"]
             self._metrics.changed.labels(mark).inc(row["changes"])
             if row["changes"] < _ROWS_PER_TRANSACTION:
                 return updated, Position(row["epoch"], row["head"])
 
-    async def _some(
-        self, app_id: str, user_id: str, mark: BulkMark, type_: str | None, arrived_by: int, newest: int
-    ) -> Record:
+    async def _mark_some(self, wanted: tuple[Any, ...]) -> Record:
         statements = self._database.statements
+        app_id, user_id, *_ = wanted
         for attempt in range(_ATTEMPTS):
             try:
                 async with self._database.connection() as connection, connection.transaction():
                     await connection.execute(statements["lock"], [app_id], [user_id], [])
-                    rows = await connection.fetch(
-                        statements["change_all"],
-                        app_id,
-                        user_id,
-                        _STATES_BEFORE[mark],
-                        type_,
-                        arrived_by,
-                        newest,
-                        mark,
-                        _ROWS_PER_TRANSACTION,
-                        self._clock.now(),
-                    )
+                    rows = await connection.fetch(statements["change_all"], *wanted, self._clock.now())
                     return rows[0]
             except TRY_AGAIN:
                 if attempt == _ATTEMPTS - 1:

@@ -10,7 +10,7 @@ from notify.core.notification import Content, Notification
 from notify.core.position import Position
 from notify.core.states import Mark
 
-__all__ = ("Changed", "Command", "CreateCommand", "ChangeCommand", "IdempotencyKey", "Recipient", "Sent", "SentItem")
+__all__ = ("ChangeCommand", "Changed", "Command", "CreateCommand", "IdempotencyKey", "Recipient", "Sent", "SentItem")
 
 
 class IdempotencyKey(Struct, frozen=True):

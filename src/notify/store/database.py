@@ -55,7 +55,7 @@ class Database:
         self.pool_size = pool_size
         self._url = url
         self._cache_size = 200 if prepared_statements else 0
-        self._pool: "asyncpg.Pool[Record] | None" = None
+        self._pool: asyncpg.Pool[Record] | None = None
 
     async def open(self) -> None:
         self._pool = await asyncpg.create_pool(
@@ -131,4 +131,3 @@ class Database:
 
 async def _leave_as_it_is(_connection: "asyncpg.Connection[Record]") -> None:
     """Our statements leave nothing behind in a session, so that the pool's reset would be a round trip for nothing."""
-

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-from advanced_alchemy.exceptions import DuplicateKeyError
+from advanced_alchemy.exceptions import IntegrityError
 from advanced_alchemy.filters import LimitOffset
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
 from msgspec import Struct
@@ -93,6 +93,7 @@ class Identities:
             max_overflow=0,
             pool_timeout=database.timeout_seconds,
             pool_pre_ping=True,
+            hide_parameters=True,  # among them are secrets, and errors are logged
             execution_options={"schema_translate_map": {"notify": schema}},
         )
         self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)
@@ -106,7 +107,7 @@ class Identities:
             try:
                 await _Apps(session=session).add(row)
                 await session.commit()
-            except DuplicateKeyError as error:
+            except IntegrityError as error:
                 raise ConflictError(f"There is an app {app_id} already; choose another id.") from error
         assert row.jwt_secret is not None  # noqa: S101 - set above
         return NewApp(row.id, row.name, row.created_at, row.jwt_secret)

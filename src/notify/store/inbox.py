@@ -1,4 +1,4 @@
-"""Reading an inbox: each answer comes from one statement, so that what it says and where it stands are of one moment."""
+"""Reading an inbox: each answer is one statement, so that what it says and where it stands are of one moment."""
 
 from datetime import datetime
 from typing import Any

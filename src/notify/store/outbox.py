@@ -1,5 +1,6 @@
 """The outbox: what producers put there in transactions of their own, any process claims, writes and removes in one
-transaction of ours (law 5)."""
+transaction of ours (law 5).
+"""
 
 import asyncio
 from typing import Any
@@ -84,12 +85,12 @@ class Outbox:
                 pass
 
     async def claim(self, limit: int) -> int:
-        """Writes up to so many rows; returns how many there were. If they cannot be written together, each is tried alone."""
+        """Writes up to so many rows; returns how many there were. What cannot be written together is tried alone."""
         try:
             return await self._claim(limit, alone=False)
         except (DatabaseAwayError, *TRY_AGAIN):
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, one of the rows brought it
             log.warning("outbox rows failed together, so each is tried alone", action="outbox_split", cause=repr(error))
         claimed = 0
         while claimed < limit and await self._claim(1, alone=True):
@@ -110,9 +111,7 @@ class Outbox:
                 except (ProblemError, msgspec.MsgspecError) as error:
                     failed[row["id"]] = _reason(error)
             created = await self._write(connection, commands, failed, alone=alone)
-            await connection.execute(
-                statements["outbox_done"], [row["id"] for row in rows if row["id"] not in failed]
-            )
+            await connection.execute(statements["outbox_done"], [row["id"] for row in rows if row["id"] not in failed])
             if failed:
                 await connection.execute(
                     statements["outbox_fail"], list(failed), list(failed.values()), self._clock.now()

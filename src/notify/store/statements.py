@@ -2,7 +2,6 @@
 
 import re
 from importlib.resources import files
-from typing import LiteralString, cast
 
 __all__ = ("Statements", "in_schema")
 
@@ -24,6 +23,5 @@ class Statements:
             if file.name.endswith(".sql")
         }
 
-    def __getitem__(self, name: str) -> LiteralString:
-        # Files that ship with the package are as literal as text in the code.
-        return cast(LiteralString, self._by_name[name])
+    def __getitem__(self, name: str) -> str:
+        return self._by_name[name]

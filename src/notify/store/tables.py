@@ -1,10 +1,12 @@
-"""The tables, as SQLAlchemy sees them: models for apps and keys, and descriptions of the rest that the migrations are held
-against. The migrations in `migrations/` are the truth."""
+"""The tables as SQLAlchemy sees them: models for apps and keys, and descriptions of the rest.
+
+The migrations in `migrations/` are the truth; a test holds these against it.
+"""
 
 from datetime import datetime
 from uuid import UUID
 
-from advanced_alchemy.base import CommonTableAttributes, DeclarativeBase
+from advanced_alchemy.base import CommonTableAttributes
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -28,7 +30,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 __all__ = ("ApiKeyRow", "AppRow", "metadata_for")
 

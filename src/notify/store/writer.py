@@ -19,7 +19,7 @@ from notify.core.errors import (
 )
 from notify.metrics import Metrics
 from notify.store.batch import Batch, Outcome
-from notify.store.commands import Changed, ChangeCommand, Command, CreateCommand, IdempotencyKey, Sent
+from notify.store.commands import ChangeCommand, Changed, Command, CreateCommand, IdempotencyKey, Sent
 from notify.store.database import TRY_AGAIN, Database
 
 __all__ = ("Writer",)
@@ -207,7 +207,8 @@ class Writer:
 
     async def _answer_what_is_written(self, batch: list[_Waiting]) -> list[_Waiting]:
         """After a connection lost in COMMIT: creates that are stored are answered; the rest is to be written (law 3).
-        Changes need no look: made again, what is already so changes nothing."""
+        Changes need no look: made again, what is already so changes nothing.
+        """
         work = self.batch_of([waiting.command for waiting in batch])
         async with self._database.connection() as connection, connection.transaction():
             written = await work.find_written(connection)

@@ -14,8 +14,8 @@ from typing import Self
 
 import msgspec
 
-from notify.store.accounts import Account
-from notify.store.data_folder import EmbeddedError
+from notify.store.embedded.accounts import Account
+from notify.store.embedded.data_folder import EmbeddedError
 
 __all__ = ("PAUSE_SECONDS", "SOCKET_NAME", "Postmaster", "make_socket_folder", "remove_socket_folder")
 

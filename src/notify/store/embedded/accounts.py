@@ -14,7 +14,7 @@ from typing import Self
 
 import msgspec
 
-from notify.store.data_folder import EmbeddedError
+from notify.store.embedded.data_folder import EmbeddedError
 
 __all__ = ("Account", "choose_account")
 

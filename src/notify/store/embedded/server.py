@@ -10,19 +10,19 @@ from urllib.parse import quote
 
 import psycopg
 
-from notify.store.accounts import Account, choose_account
-from notify.store.cluster import Cluster
-from notify.store.data_folder import EmbeddedError, FolderLock, make_folder, open_private, told_in_one_line
-from notify.store.postmaster import (
+from notify.store.embedded.accounts import Account, choose_account
+from notify.store.embedded.cluster import Cluster
+from notify.store.embedded.data_folder import EmbeddedError, make_folder, open_private, told_in_one_line
+from notify.store.embedded.postmaster import (
     PAUSE_SECONDS,
     SOCKET_NAME,
     Postmaster,
     make_socket_folder,
     remove_socket_folder,
 )
-from notify.store.programs import Programs, complaints, find_programs
+from notify.store.embedded.programs import Programs, complaints, find_programs
 
-__all__ = ("EmbeddedError", "EmbeddedPostgres", "FolderLock")
+__all__ = ("EmbeddedPostgres",)
 
 _START_SECONDS = 10.0
 _RECOVERY_SECONDS = 300.0

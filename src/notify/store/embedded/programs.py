@@ -8,8 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from notify.store.accounts import Account
-from notify.store.data_folder import EmbeddedError
+from notify.store.embedded.accounts import Account
+from notify.store.embedded.data_folder import EmbeddedError
 
 __all__ = ("Programs", "complaints", "find_programs")
 

@@ -6,9 +6,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from notify.store.accounts import Account
-from notify.store.data_folder import EmbeddedError, open_private, sync_folder
-from notify.store.programs import Programs, complaints
+from notify.store.embedded.accounts import Account
+from notify.store.embedded.data_folder import EmbeddedError, open_private, sync_folder
+from notify.store.embedded.programs import Programs, complaints
 
 __all__ = ("Cluster",)
 
