@@ -229,8 +229,8 @@ class ChangesController(Controller):
     async def changes(self, request: Request[Any, Any, Any], inboxes: NamedDependency[Inboxes]) -> Response[Any]:
         """Everything that changed, in order, whole and as it is now.
 
-        Upsert `notification` and `update` by their id, drop what `delete` names. Ask again with `after` set to
-        `position` while `more` says so. A position that is not known here is answered with one `reset` and a fresh start.
+        Upsert `notification` and `update` by their id, drop what `delete` names. While `more` is true, ask again with
+        `after` set to `position`. A position that is not known here is answered with one `reset` and a fresh start.
         """
         query = read_query(request, ChangesQuery)
         app_id, user_id = inbox_of(request, query.user_id)

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -29,6 +30,8 @@ def serve(*, reload: bool) -> None:
     """Run the service in the foreground until Ctrl-C or SIGTERM."""
     settings = found_settings()
     logs.configure(settings.log_level, settings.log_format)
+    # By default SIGTERM would end us without stopping a database that is being started.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     with _bound_socket(settings) as listening, ready_database(settings, alone=True) as surroundings:
         settings = with_admin_key(surroundings.settings)
         _outlive_signals()
