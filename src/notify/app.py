@@ -8,12 +8,12 @@ from typing import Any
 
 import msgspec
 from litestar import Litestar, Router
-from litestar.config.cors import CORSConfig
 from litestar.di import Provide
 from litestar.types import ASGIApp
 
 from notify.api.access import guard_with
 from notify.api.auth import Authenticator
+from notify.api.cors import Cors
 from notify.api.documents import DOCUMENT_ROUTES
 from notify.api.envelope import Envelope
 from notify.api.health import HealthController, Readiness
@@ -22,13 +22,20 @@ from notify.api.inbox import ChangesController, InboxController
 from notify.api.openapi import openapi_document
 from notify.api.problems import exception_handlers
 from notify.api.sending import SendingController
+from notify.api.stream import StreamController
 from notify.core.clock import Clock, SystemClock
 from notify.core.identity import DEFAULT_APP
+from notify.live.doorbell import COMPARE_ALL, INBOXES, Doorbell, rings_in
+from notify.live.follower import Parts
+from notify.live.hub import Hub, HubLimits
 from notify.live.listener import Listener
+from notify.live.roster import Roster
 from notify.metrics import Metrics
 from notify.settings import Settings
 from notify.store.bulk import BulkMarks
+from notify.store.commits import Commit
 from notify.store.database import Database
+from notify.store.following import Following
 from notify.store.housekeeping import Housekeeping
 from notify.store.identities import Identities
 from notify.store.inbox import Inboxes
@@ -44,6 +51,7 @@ _ROUTES = (
     ChangesController,
     AppsController,
     TokensController,
+    StreamController,
     HealthController,
     *DOCUMENT_ROUTES,
 )
@@ -81,8 +89,9 @@ class Service:
             batch_rows=settings.commit_rows,
             queue_rows=settings.write_queue_rows,
             idempotency_live=timedelta(hours=settings.idempotency_hours),
+            on_commit=self._committed,
         )
-        self.bulk_marks = BulkMarks(self.database, self.inboxes, self.clock, self.metrics)
+        self.bulk_marks = BulkMarks(self.database, self.inboxes, self.clock, self.metrics, self._committed)
         self.outbox = Outbox(
             self.database,
             self.writer,
@@ -100,11 +109,28 @@ class Service:
             answers_live=timedelta(hours=settings.idempotency_hours),
             pause_seconds=settings.housekeeping_seconds,
         )
+        self.hub = Hub(
+            Following(self.database),
+            self.metrics,
+            HubLimits(
+                tail_bytes=settings.tail_bytes,
+                all_tails_bytes=settings.all_tails_bytes,
+                grace_seconds=settings.feed_grace_seconds,
+                safety_poll_seconds=settings.safety_poll_seconds,
+            ),
+        )
+        self.roster = Roster(
+            self.clock,
+            self.metrics,
+            keep_alive_seconds=settings.keep_alive_seconds,
+            send_timeout_seconds=settings.send_timeout_seconds,
+        )
+        self.doorbell = Doorbell(settings.database_url, settings.schema)
         self.listener = Listener(
             settings.listen_database_url or settings.database_url,
             settings.schema,
             self.metrics,
-            on_connect=self.outbox.ring,
+            on_connect=self._listening,
             on_ring=self._rung,
         )
         self.authenticator = Authenticator(
@@ -115,7 +141,11 @@ class Service:
             trusted_origins=frozenset(settings.cors_origins) - {"*"},
         )
         self.litestar = self._litestar()
-        self.asgi: ASGIApp = Envelope(self.litestar, self.metrics, body_timeout_seconds=settings.body_timeout_seconds)
+        self.asgi: ASGIApp = Envelope(
+            Cors(self.litestar, settings.cors_origins),
+            self.metrics,
+            body_timeout_seconds=settings.body_timeout_seconds,
+        )
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Service"]:
@@ -128,7 +158,7 @@ class Service:
             await self.keep_default_secret()
             self.writer.start()
             stack.push_async_callback(self.writer.stop)
-            for part in (self.outbox, self.housekeeping, self.listener):
+            for part in (self.hub, self.roster, self.doorbell, self.outbox, self.housekeeping, self.listener):
                 part.start()
                 stack.push_async_callback(part.stop)
             # What lives as long as the process need not be looked at by every collection.
@@ -141,9 +171,23 @@ class Service:
         if self.settings.jwt_secret is None:
             await self.identities.keep_secret(DEFAULT_APP)
 
+    def _committed(self, commits: list[Commit]) -> None:
+        self.hub.committed(commits)
+        self.doorbell.ring(commits)
+
+    def _listening(self) -> None:
+        # Whatever rang before is found by looking.
+        self.outbox.ring()
+        self.hub.compare_all()
+
     def _rung(self, payload: str) -> None:
         if payload == "outbox":
             self.outbox.ring()
+        elif payload == COMPARE_ALL:
+            self.hub.compare_all()
+        elif payload.startswith(INBOXES):
+            for inbox_id, epoch, head in rings_in(payload):
+                self.hub.rung(inbox_id, epoch, head)
 
     def _litestar(self) -> Litestar:
         provided: dict[str, Any] = {
@@ -151,10 +195,13 @@ class Service:
             "bulk_marks": self.bulk_marks,
             "database": self.database,
             "identities": self.identities,
+            "hub": self.hub,
             "inboxes": self.inboxes,
             "metrics": self.metrics,
             "outbox": self.outbox,
-            "readiness": Readiness(self.database, self.listener),
+            "parts": Parts(self.hub, self.inboxes, self.metrics, self.roster),
+            "roster": self.roster,
+            "readiness": Readiness(self.database, self.listener, self.roster),
             "settings": self.settings,
             "writer": self.writer,
         }
@@ -164,31 +211,12 @@ class Service:
             async with self.running():
                 yield
 
-        origins = self.settings.cors_origins
         app = Litestar(
             route_handlers=_ROUTES,
             dependencies={name: Provide(_always(part), sync_to_thread=False) for name, part in provided.items()},
             guards=[guard_with(self.authenticator)],
             exception_handlers=exception_handlers(),
             lifespan=[lifespan],
-            cors_config=CORSConfig(
-                allow_origins=origins,
-                allow_methods=["GET", "POST", "PATCH", "DELETE"],
-                allow_headers=[
-                    "Authorization",
-                    "Content-Type",
-                    "Idempotency-Key",
-                    "If-None-Match",
-                    "Notify-Position",
-                    "X-API-Key",
-                    "X-Request-ID",
-                ],
-                expose_headers=["ETag", "Idempotency-Replayed", "Retry-After", "X-Request-ID"],
-                allow_credentials="*" not in origins,
-                max_age=600,
-            )
-            if origins
-            else None,
             openapi_config=None,
             logging_config=None,
         )

@@ -55,5 +55,28 @@ class Metrics:
             "notify_listen_reconnects", "Times the LISTEN connection had to be made again.", registry=registry
         )
 
+        self.connections = Gauge("notify_connections", "Live connections.", ["transport"], registry=registry)
+        self.followed_inboxes = Gauge("notify_followed_inboxes", "Inboxes that somebody follows.", registry=registry)
+        self.followers_behind = Gauge(
+            "notify_followers_behind", "Connections that read from the database to catch up.", registry=registry
+        )
+        self.tail_bytes = Gauge("notify_tail_bytes", "Memory for the newest events.", registry=registry)
+        self.events_sent = Counter("notify_events_sent", "Events sent.", ["transport"], registry=registry)
+        self.wake_seconds = Histogram(
+            "notify_wake_seconds",
+            "Time from a commit to the last of its followers' sockets.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.resets = Counter(
+            "notify_resets", "Positions that could not be resumed from, by reason.", ["reason"], registry=registry
+        )
+        self.closes = Counter(
+            "notify_closes",
+            "Live connections that the service ended, by reason.",
+            ["transport", "reason"],
+            registry=registry,
+        )
+
     def exposition(self) -> bytes:
         return generate_latest(self._registry)

@@ -146,6 +146,27 @@ class Settings(Struct, frozen=True, kw_only=True):
     outbox_rows: Annotated[int, Meta(ge=1, le=500)] = 500
     """Rows of the outbox that are claimed at a time."""
 
+    safety_poll_seconds: Seconds = 5.0
+    """How often followed inboxes are compared with the database, in case a ring was missed."""
+
+    keep_alive_seconds: Seconds = 15.0
+    """Silence on a stream after which a comment is sent, so that nothing between takes it for dead."""
+
+    send_timeout_seconds: Seconds = 30.0
+    """How long a client may leave what it is sent untaken before it is dropped; it resumes without loss."""
+
+    feed_grace_seconds: Seconds = 30.0
+    """How long an inbox that nobody follows any more is kept in memory."""
+
+    tail_bytes: Annotated[int, Meta(ge=0, le=64 * 1024 * 1024)] = 256 * 1024
+    """Memory for the newest events of one followed inbox, in bytes."""
+
+    all_tails_bytes: Annotated[int, Meta(ge=0, le=16 * 1024 * 1024 * 1024)] = 64 * 1024 * 1024
+    """Memory for the newest events of all followed inboxes, in bytes."""
+
+    drain_seconds: Annotated[float, Meta(ge=0, le=600)] = 5.0
+    """Over how long live connections are sent away when the service stops."""
+
     shutdown_seconds: Seconds = 10.0
     """How long requests under way may take to finish when the service stops."""
 

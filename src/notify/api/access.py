@@ -3,12 +3,16 @@
 from enum import Enum
 from typing import Any
 
+import msgspec
 from litestar.connection import ASGIConnection, Request
+from litestar.exceptions import MethodNotAllowedException
 from litestar.handlers import BaseRouteHandler
+from litestar.routes import HTTPRoute
 
 from notify.api.auth import Authenticator
-from notify.core.errors import ForbiddenError, InvalidError
+from notify.core.errors import ExpiredError, ForbiddenError, InvalidError, NotFoundError
 from notify.core.identity import Caller
+from notify.core.text import AppId
 
 __all__ = ("Access", "app_of", "caller_of", "guard_with", "inbox_of", "owner_of")
 
@@ -34,10 +38,20 @@ _SCOPES = {
 
 def guard_with(authenticator: Authenticator) -> Any:
     async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+        if connection.scope.get("method") == "OPTIONS":
+            raise _no_options(connection)
         access = handler.opt.get("access", Access.OPERATOR)
         if access is Access.PUBLIC:
             return
-        caller = await authenticator.caller_of(connection)
+        opens_live = bool(handler.opt.get("opens_live"))
+        try:
+            caller = await authenticator.caller_of(connection, opens_live=opens_live)
+        except ExpiredError:
+            if not opens_live:
+                raise
+            # The handler says so in a way that a browser can hear.
+            connection.scope["auth"] = None
+            return
         connection.scope["auth"] = caller
         if caller.is_operator:
             return
@@ -47,6 +61,14 @@ def guard_with(authenticator: Authenticator) -> Any:
             raise ForbiddenError(f"This call needs: {access.value}")
 
     return guard
+
+
+def _no_options(connection: ASGIConnection[Any, Any, Any, Any]) -> MethodNotAllowedException:
+    """Litestar answers OPTIONS by itself, with only some of the methods where several handlers share a path."""
+    template = connection.scope["path_template"]
+    routes = (route for route in connection.app.routes if isinstance(route, HTTPRoute))
+    methods = next(route.methods for route in routes if route.path_format == template)
+    return MethodNotAllowedException(headers={"allow": ", ".join(methods)})
 
 
 def caller_of(request: Request[Any, Any, Any]) -> Caller:
@@ -74,6 +96,10 @@ def owner_of(request: Request[Any, Any, Any], user_id: str | None) -> tuple[str,
 
 def app_of(request: Request[Any, Any, Any], app_id: str) -> str:
     """An app that the path names, if the caller's key is of that app or the admin key."""
+    try:
+        msgspec.convert(app_id, AppId)
+    except msgspec.ValidationError as error:
+        raise NotFoundError("No app has such an id.") from error
     caller = caller_of(request)
     if not caller.is_operator and caller.app_id != app_id:
         raise ForbiddenError("A key reaches its own app only.")

@@ -4,16 +4,16 @@ import hmac
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Annotated, Any
+from urllib.parse import parse_qsl
 
 import jwt
 import msgspec
 from litestar.connection import ASGIConnection
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from notify.core.clock import Clock
-from notify.core.errors import ForbiddenError, NotFoundError, UnauthorizedError
+from notify.core.errors import ExpiredError, ForbiddenError, NotFoundError, UnauthorizedError
 from notify.core.identity import DEFAULT_APP, KEY_SCOPES, TOKEN_SCOPES, Caller
 from notify.core.text import UserId
 from notify.store.identities import Identities
@@ -24,11 +24,13 @@ _ALGORITHM = "HS256"
 _COOKIE = "notify_token"
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _LONGEST_CREDENTIAL = 8192
+_LAST_SECOND = 253_402_300_799
+"""The end of the year 9999: neither infinity nor NaN, which never come, is a time."""
 
 
 class _Claims(Struct):
     sub: UserId
-    exp: int | float
+    exp: Annotated[float, Meta(le=_LAST_SECOND)]
     app: str = DEFAULT_APP
     scope: str = "inbox"
 
@@ -49,12 +51,15 @@ class Authenticator:
         self._default_secret = default_secret
         self._trusted_origins = trusted_origins
 
-    async def caller_of(self, connection: ASGIConnection[Any, Any, Any, Any]) -> Caller:
+    async def caller_of(self, connection: ASGIConnection[Any, Any, Any, Any], *, opens_live: bool = False) -> Caller:
+        """Who calls. What opens a live connection may name a token in its query, since a browser can set no header."""
         credential = _credential_in(connection.headers)
+        if credential is None and opens_live:
+            credential = _token_in(connection.scope["query_string"])
         if credential is None:
             credential = connection.cookies.get(_COOKIE)
             if credential is not None:
-                self._check_origin(connection)
+                self._check_origin(connection, opens_live=opens_live)
         if credential is None:
             raise UnauthorizedError
         if len(credential) > _LONGEST_CREDENTIAL:
@@ -114,19 +119,24 @@ class Authenticator:
                 },
             )
             claims = msgspec.convert(payload, _Claims)
+            claims.sub.encode()  # JSON may hold half of a surrogate pair, which no text of ours may
         except (jwt.PyJWTError, msgspec.ValidationError, ValueError) as error:
             raise UnauthorizedError("This token is malformed, or signed with another secret.") from error
         if claims.exp <= self._clock.now().timestamp():
-            raise UnauthorizedError("This token has expired; get a fresh one.")
+            raise ExpiredError
         scopes = frozenset(claims.scope.split())
-        return Caller(app_id, scopes.intersection(TOKEN_SCOPES), user_id=claims.sub)
+        return Caller(app_id, scopes.intersection(TOKEN_SCOPES), user_id=claims.sub, expires_at=claims.exp)
 
-    def _check_origin(self, connection: ASGIConnection[Any, Any, Any, Any]) -> None:
+    def _check_origin(self, connection: ASGIConnection[Any, Any, Any, Any], *, opens_live: bool) -> None:
         """A browser sends the cookie along from any page, so what it may change or open is only for pages we trust."""
-        if connection.scope.get("method", "GET") in _SAFE_METHODS:
-            return
         origin = connection.headers.get("origin", "")
-        own = urlsplit(origin).netloc == connection.headers.get("host") and bool(origin)
+        if connection.scope.get("method") in _SAFE_METHODS:
+            # A page of this host asks for a stream without naming its origin, any other page has to name it.
+            from_elsewhere = origin or connection.headers.get("sec-fetch-site") in {"cross-site", "same-site"}
+            if not opens_live or not from_elsewhere:
+                return
+        host = connection.headers.get("host")
+        own = bool(host) and origin in {f"http://{host}", f"https://{host}"}
         if not own and origin not in self._trusted_origins:
             raise ForbiddenError(
                 "With the cookie, changes are taken only from pages of this host or NOTIFY_CORS_ORIGINS."
@@ -140,3 +150,7 @@ def _credential_in(headers: Mapping[str, str]) -> str | None:
             raise UnauthorizedError("The header `Authorization` has to be `Bearer`, a space, and the key or token.")
         return credential.strip()
     return headers.get("x-api-key", "").strip() or None
+
+
+def _token_in(query: bytes) -> str | None:
+    return dict(parse_qsl(query.decode("latin-1"))).get("token")

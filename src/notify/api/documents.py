@@ -10,10 +10,9 @@ from litestar.connection import Request
 from litestar.params import FromPath
 from litestar.router import Router
 from litestar.static_files import create_static_files_router
-from msgspec import Struct
 
 from notify.api.access import Access
-from notify.api.inputs import read_query
+from notify.api.inputs import NoQuery, read_query
 from notify.api.routes import route
 from notify.core.errors import NotFoundError, ProblemError, all_problems
 
@@ -38,6 +37,7 @@ _MORE = """\
 <code>request_id</code> that the log of the service knows.</p>
 <p><a href="/problems">All problems</a></p>"""
 _HTML = "text/html; charset=utf-8"
+_ASSET = re.compile(r"/assets/[A-Za-z0-9._/\-]{1,200}", re.ASCII)
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; connect-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
@@ -65,7 +65,7 @@ def _page_route(*problems: type[ProblemError]) -> dict[str, Any]:
     opt=_page_route(),
 )
 async def docs(request: Request[Any, Any, Any]) -> Response[str]:
-    read_query(request, Struct)
+    read_query(request, NoQuery)
     return _page(
         "notify: the API",
         '<link rel="stylesheet" href="/assets/vendor/swagger-ui-dist/swagger-ui.css">',
@@ -77,7 +77,7 @@ async def docs(request: Request[Any, Any, Any]) -> Response[str]:
 
 @get("/redoc", operation_id="redoc", summary="This documentation, to read", tags=["Documentation"], opt=_page_route())
 async def redoc(request: Request[Any, Any, Any]) -> Response[str]:
-    read_query(request, Struct)
+    read_query(request, NoQuery)
     return _page(
         "notify: the API",
         "",
@@ -89,7 +89,7 @@ async def redoc(request: Request[Any, Any, Any]) -> Response[str]:
 
 @get("/problems", operation_id="problems", summary="Every kind of problem", tags=["Documentation"], opt=_page_route())
 async def problems(request: Request[Any, Any, Any]) -> Response[str]:
-    read_query(request, Struct)
+    read_query(request, NoQuery)
     rows = "\n".join(
         f'<dt><a href="/problems/{kind.slug}">{escape(kind.title)}</a></dt><dd>{kind.status} · {kind.slug}</dd>'
         for kind in all_problems()
@@ -105,7 +105,7 @@ async def problems(request: Request[Any, Any, Any]) -> Response[str]:
     opt=_page_route(NotFoundError),
 )
 async def problem(request: Request[Any, Any, Any], slug: FromPath[str]) -> Response[str]:
-    read_query(request, Struct)
+    read_query(request, NoQuery)
     kind = next((kind for kind in all_problems() if kind.slug == slug), None)
     if kind is None:
         raise NotFoundError
@@ -133,7 +133,7 @@ def _prose(text: str) -> str:
     opt=route(Access.PUBLIC, answer=dict[str, Any], touches_database=False),
 )
 async def openapi(request: Request[Any, Any, Any]) -> Response[bytes]:
-    read_query(request, Struct)
+    read_query(request, NoQuery)
     return Response(request.app.state.openapi, media_type="application/json", headers={"Cache-Control": "no-cache"})
 
 
@@ -142,9 +142,16 @@ def _assets(folder: str) -> Router:
         path=f"/assets/{folder}",
         directories=[_WEB / folder],
         opt={"access": Access.PUBLIC},
+        before_request=_check_asset,
         include_in_schema=False,
         name=folder,
     )
+
+
+def _check_asset(request: Request[Any, Any, Any]) -> None:
+    # What no file of ours is called is not asked of the file system, which has its own ways to refuse it.
+    if _ASSET.fullmatch(request.scope["path"]) is None:
+        raise NotFoundError
 
 
 DOCUMENT_ROUTES = (docs, redoc, problems, problem, openapi, _assets("pages"), _assets("vendor"))

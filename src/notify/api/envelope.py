@@ -11,6 +11,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from notify.core.errors import BodyTooSlowError
+from notify.live.transport import TRANSPORT, transport_of
 from notify.metrics import Metrics
 
 __all__ = ("Envelope",)
@@ -34,6 +35,7 @@ class Envelope:
         started = time.perf_counter()
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
+        scope["state"][TRANSPORT] = transport_of(send)
         status = 500
 
         async def send_named(message: Message) -> None:

@@ -13,10 +13,12 @@ from msgspec import Struct
 from notify import __version__
 from notify.api.access import Access
 from notify.api.answers import json_answer
-from notify.api.inputs import read_query
+from notify.api.inputs import NoQuery, read_query
 from notify.api.routes import route
 from notify.core.errors import DatabaseAwayError, ProblemError
+from notify.live.hub import Hub
 from notify.live.listener import Listener
+from notify.live.roster import Roster
 from notify.metrics import Metrics
 from notify.store.database import Database
 from notify.store.outbox import Outbox
@@ -49,12 +51,13 @@ class Live(Struct, frozen=True):
 class Readiness:
     """What has to be there for the service to serve, and what it can do without for a while."""
 
-    def __init__(self, database: Database, listener: Listener) -> None:
+    def __init__(self, database: Database, listener: Listener, roster: Roster) -> None:
         self._database = database
         self._listener = listener
+        self._roster = roster
 
     async def check(self) -> Ready:
-        components = [await self._component("database", self._ask_database), self._listening()]
+        components = [await self._component("database", self._ask_database), self._listening(), self._staying()]
         ready = all(component.status == "up" or not component.critical for component in components)
         return Ready("ready" if ready else "not ready", components)
 
@@ -71,12 +74,17 @@ class Readiness:
         async with self._database.connection(_CHECK_SECONDS) as connection:
             await connection.fetchval("SELECT 1")
 
+    def _staying(self) -> Component:
+        if self._roster.is_draining:
+            return Component("service", "down", critical=True, latency_ms=None, detail="The service is stopping.")
+        return Component("service", "up", critical=True, latency_ms=None)
+
     def _listening(self) -> Component:
-        # Without it the outbox is still polled, so what is rung arrives later, not never.
+        # Without it the database is still polled, so what is rung arrives later, not never.
         if self._listener.connected:
             return Component("listener", "up", critical=False, latency_ms=None)
         return Component(
-            "listener", "down", critical=False, latency_ms=None, detail="Not listening; the outbox is polled instead."
+            "listener", "down", critical=False, latency_ms=None, detail="Not listening; the database is polled instead."
         )
 
 
@@ -90,7 +98,7 @@ class HealthController(Controller):
         opt=route(Access.PUBLIC, answer=Live, touches_database=False),
     )
     async def live(self, request: Request[Any, Any, Any]) -> Response[bytes]:
-        read_query(request, Struct)
+        read_query(request, NoQuery)
         return json_answer(Live("live", __version__))
 
     @get(
@@ -101,7 +109,7 @@ class HealthController(Controller):
     )
     async def ready(self, request: Request[Any, Any, Any], readiness: NamedDependency[Readiness]) -> Response[bytes]:
         """200 or 503, with each component's state."""
-        read_query(request, Struct)
+        read_query(request, NoQuery)
         ready = await readiness.check()
         return json_answer(ready, status=200 if ready.status == "ready" else 503)
 
@@ -117,11 +125,13 @@ class HealthController(Controller):
         metrics: NamedDependency[Metrics],
         database: NamedDependency[Database],
         outbox: NamedDependency[Outbox],
+        hub: NamedDependency[Hub],
     ) -> Response[bytes]:
-        read_query(request, Struct)
+        read_query(request, NoQuery)
         in_use, open_ = database.connections
         metrics.pool_connections.labels("in_use").set(in_use)
         metrics.pool_connections.labels("idle").set(open_ - in_use)
+        hub.measure()
         try:
             async with asyncio.timeout(_CHECK_SECONDS):
                 await outbox.measure()

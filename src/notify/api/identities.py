@@ -8,12 +8,11 @@ from litestar import Controller, Response, delete, get, post
 from litestar.connection import Request
 from litestar.di import NamedDependency
 from litestar.params import FromPath
-from msgspec import Struct
 
 from notify.api.access import Access, app_of, caller_of
 from notify.api.answers import json_answer
 from notify.api.auth import Authenticator
-from notify.api.inputs import read_body, read_query
+from notify.api.inputs import NoQuery, read_body, read_query
 from notify.api.messages import AppBody, AppsPage, AppsQuery, KeyBody, KeysPage, TokenAnswer, TokenBody
 from notify.api.routes import route
 from notify.core.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
@@ -47,8 +46,8 @@ class AppsController(Controller):
         settings: NamedDependency[Settings],
     ) -> Response[bytes]:
         """The answer holds the secret that signs the app's user tokens. It is shown this once."""
-        read_query(request, Struct)
-        asked, _ = await read_body(request, AppBody, settings.max_body_bytes)
+        read_query(request, NoQuery)
+        asked = await read_body(request, AppBody, settings)
         return json_answer(await identities.create_app(asked.id, asked.name), status=201)
 
     @get("/", operation_id="listApps", summary="List apps", opt=route(Access.ADMIN, answer=AppsPage, query=AppsQuery))
@@ -82,9 +81,9 @@ class AppsController(Controller):
         settings: NamedDependency[Settings],
     ) -> Response[bytes]:
         """The answer holds the key. It is shown this once; the service keeps only its hash."""
-        read_query(request, Struct)
+        read_query(request, NoQuery)
         app_id = app_of(request, app)
-        asked, _ = await read_body(request, KeyBody, settings.max_body_bytes)
+        asked = await read_body(request, KeyBody, settings)
         return json_answer(await identities.create_key(app_id, asked.name, asked.scopes), status=201)
 
     @get(
@@ -119,7 +118,7 @@ class AppsController(Controller):
         identities: NamedDependency[Identities],
     ) -> None:
         """It stops working at once. Revoking it again is fine."""
-        read_query(request, Struct)
+        read_query(request, NoQuery)
         await identities.revoke_key(app_of(request, app), key_id)
 
 
@@ -146,8 +145,8 @@ class TokensController(Controller):
         settings: NamedDependency[Settings],
     ) -> Response[bytes]:
         """For the front end of a user whom your backend has authenticated. A key gives out only what it has itself."""
-        read_query(request, Struct)
-        asked, _ = await read_body(request, TokenBody, settings.max_body_bytes)
+        read_query(request, NoQuery)
+        asked = await read_body(request, TokenBody, settings)
         caller = caller_of(request)
         if caller.user_id is not None:
             raise ForbiddenError("A user's token cannot make tokens; use an API key with the scope `inbox`.")

@@ -1,5 +1,6 @@
 """What users do: list, count, look at, mark and delete what is in an inbox, and follow its changes."""
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -94,7 +95,7 @@ def _marking_all(mark: BulkMark, operation_id: str, summary: str) -> HTTPRouteHa
         settings: NamedDependency[Settings],
     ) -> Response[bytes]:
         app_id, user_id = inbox_of(request, read_query(request, Owner).user_id)
-        asked, _body = await read_body(request, MarkAll, settings.max_body_bytes, default=MarkAll())
+        asked = await read_body(request, MarkAll, settings, default=MarkAll())
         before = None if asked.before is None else _position("/before", asked.before)
         updated, position = await bulk_marks.mark_all(app_id, user_id, mark, asked.type, before)
         return json_answer(MarkedAllAnswer(updated, str(position)))
@@ -123,9 +124,10 @@ class InboxController(Controller):
         app_id, user_id = inbox_of(request, query.user_id)
         if is_conditional(request):
             state = await inboxes.state(app_id, user_id)
+            check_reached(request, state)
             if unchanged_since(request, state.position):
                 return not_modified(state.position)
-        filters = Filters(query.status, query.type, query.since, query.until)
+        filters = Filters(query.status, query.type, _in_utc("since", query.since), _in_utc("until", query.until))
         page = await inboxes.page(app_id, user_id, filters, query.limit, query.cursor)
         inbox = page.inbox
         check_reached(request, inbox)
@@ -246,6 +248,13 @@ async def _change(request: Request[Any, Any, Any], writer: Writer, id_: UUID, ma
     if changed is None:
         raise NotFoundError("There is no such notification in this inbox, or it was deleted.")
     return changed
+
+
+def _in_utc(name: str, time: datetime | None) -> datetime | None:
+    try:
+        return None if time is None else time.astimezone(UTC)
+    except OverflowError as error:
+        raise InvalidError.at(name, "In UTC this time is not within the years 1 to 9999.") from error
 
 
 def _position(name: str, text: str) -> Position:

@@ -3,12 +3,12 @@
 import re
 from collections.abc import Callable, Hashable
 from functools import cache
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 from urllib.parse import parse_qsl
 
 import msgspec
 from litestar.connection import Request
-from msgspec import inspect
+from msgspec import Struct, inspect
 
 from notify.core.errors import (
     BodyTooLargeError,
@@ -17,8 +17,9 @@ from notify.core.errors import (
     MalformedBodyError,
     UnsupportedMediaTypeError,
 )
+from notify.settings import Settings
 
-__all__ = ("decoded", "read_body", "read_query")
+__all__ = ("NoQuery", "decoded", "read_body", "read_query")
 
 T = TypeVar("T")
 
@@ -27,18 +28,27 @@ _PATH = re.compile(r" - at `(key in )?\$(.*)`$")
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 
 
+class NoQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """The query of a route that takes none."""
+
+
 async def read_body(
-    request: Request[Any, Any, Any], type_: type[T], limit: int, *, default: T | None = None
-) -> tuple[T, bytes]:
-    """The body as a value, and as it was sent. `default` stands for a body that is empty."""
-    body = await _receive(request, limit)
+    request: Request[Any, Any, Any],
+    type_: type[T],
+    settings: Settings,
+    *,
+    limit: Literal["max_body_bytes", "max_batch_body_bytes"] = "max_body_bytes",
+    default: T | None = None,
+) -> T:
+    """The body as a value. `default` stands for a body that is empty."""
+    body = await _receive(request, getattr(settings, limit), f"NOTIFY_{limit.upper()}")
     if not body and default is not None:
-        return default, body
+        return default
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise UnsupportedMediaTypeError
     decode: Callable[[bytes], T] = _decoder(cast(Hashable, type_))
-    return decoded(decode, body), body
+    return decoded(decode, body)
 
 
 def read_query(request: Request[Any, Any, Any], type_: type[T]) -> T:
@@ -47,13 +57,15 @@ def read_query(request: Request[Any, Any, Any], type_: type[T]) -> T:
     values: dict[str, Any] = {}
     try:
         pairs = parse_qsl(
-            request.scope["query_string"].decode("latin-1"),
+            request.scope["query_string"].decode(),
             keep_blank_values=True,
             errors="strict",
             max_num_fields=_MOST_PARAMETERS,
         )
     except ValueError as error:
-        raise InvalidError("The query string is not UTF-8, or has too many parameters.") from error
+        raise InvalidError(
+            f"The query string has to be percent-encoded UTF-8 with at most {_MOST_PARAMETERS} parameters."
+        ) from error
     for name, value in pairs:
         if name in lists:
             values.setdefault(name, []).append(value)
@@ -75,15 +87,17 @@ def decoded(decode: Callable[[bytes], T], body: bytes) -> T:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise MalformedBodyError from error
     except RecursionError as error:
-        raise InvalidError.at("", "The body is nested too deeply.") from error
+        raise InvalidError.at(
+            "", "The body is nested too deeply; `data` takes as many levels as NOTIFY_MAX_DATA_DEPTH says."
+        ) from error
 
 
-async def _receive(request: Request[Any, Any, Any], limit: int) -> bytes:
-    too_large = f"At most {limit} bytes here; send less at a time."
+async def _receive(request: Request[Any, Any, Any], limit: int, setting: str) -> bytes:
+    too_large = f"At most {limit} bytes here ({setting}); send less at a time."
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limit:
         raise BodyTooLargeError(too_large)
-    body = b""
+    body = bytearray()
     while True:
         message = await request.receive()
         if message["type"] != "http.request":
@@ -92,7 +106,7 @@ async def _receive(request: Request[Any, Any, Any], limit: int) -> bytes:
         if len(body) > limit:
             raise BodyTooLargeError(too_large)
         if not message["more_body"]:
-            return body
+            return bytes(body)
 
 
 @cache
@@ -147,4 +161,6 @@ def _sentence(detail: str) -> str:
     pattern = re.fullmatch(r"Expected str matching regex (.+)", detail, re.DOTALL)
     if pattern:
         return "These characters, or this form, are not allowed here; see the documentation of this field."
+    if detail == "Invalid RFC3339 encoded datetime":
+        return "Send a time such as 2026-03-01T12:00:00Z; in a query a `+` is written %2B."
     return detail if detail.endswith(".") else f"{detail}."

@@ -17,18 +17,22 @@ from notify.store.commands import SentItem
 from notify.store.identities import ApiKey, App
 from notify.store.inbox import Counts
 
+POSITION_PATTERN = r"^[0-9a-z]{1,32}\.(0|[1-9][0-9]{0,18})(\.[1-9][0-9]{0,18})?$(?!\n)"
 PositionText = Annotated[
     str,
     Meta(
         max_length=96,
-        pattern=r"^[0-9a-z]+(\.[0-9]+){1,2}$",
+        pattern=POSITION_PATTERN,
         description="A place in an inbox, opaque: send back what the service gave.",
         examples=["3f9a1c7e2b.42"],
     ),
 ]
 Limit = Annotated[int, Meta(ge=1, le=100)]
 Time = Annotated[datetime, Meta(tz=True)]
-CursorText = Annotated[str, Meta(max_length=512, description="`next_cursor` of the page before.")]
+CursorText = Annotated[
+    str,
+    Meta(max_length=512, pattern=r"^[A-Za-z0-9_\-]*$(?!\n)", description="`next_cursor` of the page before."),
+]
 
 
 class Owner(Struct, frozen=True, forbid_unknown_fields=True):
@@ -140,7 +144,7 @@ class TokenBody(Struct, frozen=True, forbid_unknown_fields=True):
         str,
         Meta(
             max_length=64,
-            pattern=r"^(inbox:read|inbox|send)( (inbox:read|inbox|send))*$",
+            pattern=r"^(inbox:read|inbox|send)( (inbox:read|inbox|send))*$(?!\n)",
             description="One or more of `inbox`, `inbox:read` and `send`, separated by spaces.",
         ),
     ] = "inbox"

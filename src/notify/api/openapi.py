@@ -10,9 +10,10 @@ from litestar.routes import HTTPRoute
 
 from notify import __version__
 from notify.api.access import Access
+from notify.api.messages import POSITION_PATTERN
 from notify.api.problems import PROBLEM_MEDIA_TYPE, Problem, problem_of
 from notify.api.routes import Route
-from notify.core.errors import ProblemError
+from notify.core.errors import MethodNotAllowedError, ProblemError, UnauthorizedError, all_problems
 
 __all__ = ("described_routes", "openapi_document")
 
@@ -40,10 +41,14 @@ _REQUEST_HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
     "If-None-Match": ("An `ETag` of before: 304 while nothing has changed.", {"type": "string"}),
     "Notify-Position": (
         "A position that the client has seen: the answer is of a state at or past it.",
-        {"type": "string", "pattern": r"^[0-9a-z]+(\.[0-9]+){1,2}$"},
+        {"type": "string", "pattern": POSITION_PATTERN},
     ),
 }
 _REQUEST_ID = {"description": "What the log calls this request.", "schema": {"type": "string"}}
+_RETRY_AFTER = {"description": "Seconds to wait.", "schema": {"type": "integer"}}
+_ALLOW = {"description": "The methods that the path takes.", "schema": {"type": "string"}}
+_AUTHENTICATE = {"description": "How to authenticate.", "schema": {"type": "string"}}
+_ETAG = {"description": "The inbox's position, quoted.", "schema": {"type": "string"}}
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -61,6 +66,8 @@ def openapi_document(app: Litestar) -> dict[str, Any]:
     types = list(dict.fromkeys(_types(described for *_, described in routes)))
     schemas, components = msgspec.json.schema_components(types, ref_template=_REF)
     schema_of = dict(zip(types, schemas, strict=True))
+    # What `changes_of` asks of an edit beyond its fields.
+    components["Edit"]["minProperties"] = 1
     paths: dict[str, dict[str, Any]] = {}
     for path, method, handler, described in routes:
         operation = _operation(path, handler, described, schema_of, components)
@@ -177,6 +184,8 @@ def _headers(described: Route) -> list[dict[str, Any]]:
 
 def _responses(described: Route, schema_of: dict[Any, dict[str, Any]]) -> dict[str, Any]:
     success: dict[str, Any] = {"description": "Done.", "headers": {"X-Request-ID": _REQUEST_ID}}
+    if "If-None-Match" in described.request_headers:
+        success["headers"]["ETag"] = _ETAG
     if described.answer is not None:
         success["content"] = {described.media_type: {"schema": schema_of[described.answer]}}
     if "Idempotency-Key" in described.request_headers:
@@ -186,18 +195,24 @@ def _responses(described: Route, schema_of: dict[Any, dict[str, Any]]) -> dict[s
         }
     responses: dict[str, Any] = {str(described.status): success}
     if "If-None-Match" in described.request_headers:
-        responses["304"] = {"description": "Nothing has changed.", "headers": {"X-Request-ID": _REQUEST_ID}}
+        responses["304"] = {
+            "description": "Nothing has changed.",
+            "headers": {"X-Request-ID": _REQUEST_ID, "ETag": _ETAG},
+        }
     for status, problems in _by_status(described).items():
         responses[str(status)] = {"$ref": f"#/components/responses/{_name(problems)}"}
     return responses
 
 
 def _problem_responses(routes: Iterable[Route], problem_schema: dict[str, Any]) -> dict[str, Any]:
-    """Every set of problems that some route answers with under one status."""
+    """Every set of problems that some route answers with under one status, and those that no single route has."""
+    sets = [problems for described in routes for problems in _by_status(described).values()]
+    named = {problem for problems in sets for problem in problems}
+    sets += [[problem] for problem in all_problems() if problem not in named]
     return {
         _name(problems): {
             "description": " ".join(f"{problem.title}." for problem in problems),
-            "headers": {"X-Request-ID": _REQUEST_ID},
+            "headers": _problem_headers(problems),
             "content": {
                 PROBLEM_MEDIA_TYPE: {
                     "schema": problem_schema,
@@ -208,9 +223,19 @@ def _problem_responses(routes: Iterable[Route], problem_schema: dict[str, Any]) 
                 }
             },
         }
-        for described in routes
-        for problems in _by_status(described).values()
+        for problems in sets
     }
+
+
+def _problem_headers(problems: list[type[ProblemError]]) -> dict[str, Any]:
+    headers: dict[str, Any] = {"X-Request-ID": _REQUEST_ID}
+    if any(problem.retry_after_seconds is not None for problem in problems):
+        headers["Retry-After"] = _RETRY_AFTER
+    if MethodNotAllowedError in problems:
+        headers["Allow"] = _ALLOW
+    if UnauthorizedError in problems:
+        headers["WWW-Authenticate"] = _AUTHENTICATE
+    return headers
 
 
 def _by_status(described: Route) -> dict[int, list[type[ProblemError]]]:

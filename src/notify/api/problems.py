@@ -12,10 +12,11 @@ from msgspec import Struct
 
 from notify.core.errors import (
     BodyTooLargeError,
+    BodyTooSlowError,
     FieldError,
     ForbiddenError,
     InternalError,
-    MalformedBodyError,
+    MalformedRequestError,
     MethodNotAllowedError,
     NotFoundError,
     ProblemError,
@@ -29,7 +30,7 @@ PROBLEM_MEDIA_TYPE = "application/problem+json"
 log = structlog.get_logger(__name__)
 
 _BY_STATUS: dict[int, type[ProblemError]] = {
-    400: MalformedBodyError,
+    400: MalformedRequestError,
     401: UnauthorizedError,
     403: ForbiddenError,
     404: NotFoundError,
@@ -70,7 +71,13 @@ def _from_litestar(request: Request[Any, Any, Any], error: HTTPException) -> Res
     kind = _BY_STATUS.get(error.status_code)
     if kind is None:
         return _unforeseen(request, error)
-    return _response(request, kind(), {name: value for name, value in (error.headers or {}).items() if name == "Allow"})
+    return _response(request, kind(), {"Allow": _allow(error)} if kind is MethodNotAllowedError else {})
+
+
+def _allow(error: HTTPException) -> str:
+    known = (error.headers or {}).get("allow", "").split(", ")
+    # Litestar adds an OPTIONS of its own, which is closed.
+    return ", ".join(sorted(set(known) - {"OPTIONS"}))
 
 
 def _unforeseen(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
@@ -81,6 +88,9 @@ def _unforeseen(request: Request[Any, Any, Any], error: Exception) -> Response[b
 def _response(request: Request[Any, Any, Any], error: ProblemError, headers: dict[str, str]) -> Response[bytes]:
     if error.retry_after_seconds is not None:
         headers["Retry-After"] = str(error.retry_after_seconds)
+    if error.status == BodyTooSlowError.status:
+        # What is still to come of the body is not waited for.
+        headers["Connection"] = "close"
     if error.status == UnauthorizedError.status:
         headers["WWW-Authenticate"] = 'Bearer realm="notify"'
     request_id = request.scope["state"].get("request_id")

@@ -25,7 +25,6 @@ _BODY_PROBLEMS = (
     BodyTooSlowError,
     BodyTooLargeError,
     UnsupportedMediaTypeError,
-    InvalidError,
 )
 
 
@@ -57,15 +56,14 @@ def route(
     touches_database: bool = True,
 ) -> dict[str, Any]:
     """The `opt` of a handler."""
-    usual: list[type[ProblemError]] = [InternalError]
+    # Every route refuses a parameter that it does not know.
+    usual: list[type[ProblemError]] = [InternalError, InvalidError]
     if access is not Access.PUBLIC:
         usual += [UnauthorizedError, ForbiddenError]
     if touches_database:
         usual.append(DatabaseAwayError)
     if body is not None:
         usual += _BODY_PROBLEMS
-    elif query is not None or request_headers:
-        usual.append(InvalidError)
     every = tuple(dict.fromkeys([*usual, *problems]))
     described = Route(
         access, status, answer, body, body_optional, query, request_headers, examples or {}, every, media_type

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import itertools
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from litestar.params import FromPath
 
 from notify.api.access import Access, caller_of, owner_of
 from notify.api.answers import json_answer
-from notify.api.inputs import decoded, read_body, read_query
+from notify.api.inputs import NoQuery, decoded, read_body, read_query
 from notify.api.messages import BatchAnswer, BatchBody, BatchItem, ChangedAnswer, Owner, SentAnswer
 from notify.api.problems import problem_of
 from notify.api.routes import route
@@ -80,11 +81,12 @@ class SendingController(Controller):
         """Stores it for each named user, all or none, and answers once it is committed. With an `Idempotency-Key` the
         same call sent again gets the first one's answer and `Idempotency-Replayed: true`.
         """
-        read_query(request, msgspec.Struct)
-        asked, _ = await read_body(request, Create, settings.max_body_bytes)
+        read_query(request, NoQuery)
+        asked = await read_body(request, Create, settings)
         caller = caller_of(request)
+        command = _command(caller, asked, settings)
         key = _idempotency_key(request, caller, asked)
-        sent = await writer.create(_command(caller, asked, settings, key))
+        sent = await writer.create(msgspec.structs.replace(command, key=key))
         return json_answer(
             SentAnswer(sent.id, sent.items), status=_CREATED, headers=_REPLAYED if sent.replayed else None
         )
@@ -112,21 +114,24 @@ class SendingController(Controller):
         """Each item is a create as `POST /v1/notifications` takes it and is answered for itself, in the same order: one
         that is wrong does not keep the others from being sent.
         """
-        read_query(request, msgspec.Struct)
-        asked, _ = await read_body(request, BatchBody, settings.max_batch_body_bytes)
+        read_query(request, NoQuery)
+        asked = await read_body(request, BatchBody, settings, limit="max_batch_body_bytes")
         if len(asked.items) > settings.max_batch_items:
             raise InvalidError.at("/items", f"At most {settings.max_batch_items} items (NOTIFY_MAX_BATCH_ITEMS).")
         caller = caller_of(request)
-        key = _idempotency_key(request, caller, [bytes(item) for item in asked.items])
-        commands = [_item_command(caller, item, settings, key, part) for part, item in enumerate(asked.items)]
+        commands = [_item_command(caller, item, settings) for item in asked.items]
         recipients = sum(command.rows for command in commands if isinstance(command, CreateCommand))
         if recipients > settings.max_batch_recipients:
             raise InvalidError.at(
                 "/items",
                 f"At most {settings.max_batch_recipients} users in all items together (NOTIFY_MAX_BATCH_RECIPIENTS).",
             )
-        outcomes = await _write_all(writer, commands)
-        replayed = bool(outcomes) and all(isinstance(outcome, Sent) and outcome.replayed for outcome in outcomes)
+        items = [bytes(item) for item in asked.items]
+        refused = [place for place, command in enumerate(commands) if isinstance(command, ProblemError)]
+        key = _idempotency_key(request, caller, (items, refused))
+        outcomes = await _write_all(writer, commands if key is None else _keyed(commands, key))
+        sent = [outcome for outcome in outcomes if isinstance(outcome, Sent)]
+        replayed = bool(sent) and all(outcome.replayed for outcome in sent)
         return json_answer(
             BatchAnswer([_batch_item(outcome) for outcome in outcomes]), headers=_REPLAYED if replayed else None
         )
@@ -153,7 +158,7 @@ class SendingController(Controller):
     ) -> Response[bytes]:
         """Every device sees it change. What the body leaves out stays, `null` clears."""
         query = read_query(request, Owner)
-        asked, _ = await read_body(request, Edit, settings.max_body_bytes)
+        asked = await read_body(request, Edit, settings)
         app_id, user_id = owner_of(request, query.user_id)
         changed = await writer.change(
             ChangeCommand(app_id, user_id, notification_id, "edit", changes_of(asked, settings.limits))
@@ -163,20 +168,29 @@ class SendingController(Controller):
         return json_answer(ChangedAnswer(changed.notification, str(changed.position)), position=changed.position)
 
 
-def _command(caller: Caller, asked: Create, settings: Settings, key: IdempotencyKey | None) -> CreateCommand:
+def _command(caller: Caller, asked: Create, settings: Settings) -> CreateCommand:
     limits = settings.limits
-    return CreateCommand.to(caller.app_id, recipients_of(asked, limits), content_of(asked, limits), key)
+    return CreateCommand.to(caller.app_id, recipients_of(asked, limits), content_of(asked, limits))
 
 
-def _item_command(
-    caller: Caller, item: msgspec.Raw, settings: Settings, key: IdempotencyKey | None, part: int
-) -> CreateCommand | ProblemError:
+def _item_command(caller: Caller, item: msgspec.Raw, settings: Settings) -> CreateCommand | ProblemError:
     try:
-        asked = decoded(_decode_create, bytes(item))
-        own_key = None if key is None else msgspec.structs.replace(key, part=part)
-        return _command(caller, asked, settings, own_key)
+        return _command(caller, decoded(_decode_create, bytes(item)), settings)
     except ProblemError as problem:
         return problem
+
+
+def _keyed(commands: list[CreateCommand | ProblemError], key: IdempotencyKey) -> list[CreateCommand | ProblemError]:
+    """Each create with its part of the key. Only creates are counted, so that whatever is written with a key, there is
+    a part 0: where another request meets it.
+    """
+    parts = itertools.count()
+    return [
+        command
+        if isinstance(command, ProblemError)
+        else msgspec.structs.replace(command, key=msgspec.structs.replace(key, part=next(parts)))
+        for command in commands
+    ]
 
 
 async def _write_all(writer: Writer, commands: list[CreateCommand | ProblemError]) -> list[Sent | ProblemError]:

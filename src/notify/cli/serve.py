@@ -14,6 +14,7 @@ import uvicorn
 from uvicorn.supervisors import ChangeReload
 
 from notify import __version__, logs
+from notify.api.protocol import HttpProtocol
 from notify.app import Service
 from notify.cli.surroundings import Problem, Surroundings, found_settings, ready_database, with_admin_key
 from notify.core.identity import DEFAULT_APP
@@ -56,6 +57,11 @@ class _Server(uvicorn.Server):
             for line in await _greeting(self._service, self._surroundings, self._listening):
                 click.echo(line)
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # While the listening sockets are still open: whoever comes now is told to come back.
+        await self._service.roster.drain(self._service.settings.drain_seconds)
+        await super().shutdown(sockets)
+
 
 def from_environment() -> object:
     """The application of a reloaded process, which finds what it needs in the environment."""
@@ -79,7 +85,7 @@ def _configured(app: object, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
         loop="uvloop",
-        http="httptools",
+        http=HttpProtocol,
         ws="none",
         lifespan="on",
         log_config=None,

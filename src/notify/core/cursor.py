@@ -32,6 +32,8 @@ class ListCursor(Struct, frozen=True, array_like=True, forbid_unknown_fields=Tru
             cursor = msgspec.msgpack.decode(urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=cls)
         except (msgspec.DecodeError, binascii.Error, ValueError) as error:
             raise InvalidError.at("cursor", "Send a `next_cursor` exactly as a list gave it.") from error
+        if str(cursor) != text:
+            raise InvalidError.at("cursor", "Send a `next_cursor` exactly as a list gave it.")
         if cursor.filters != _fingerprint(filters):
             raise InvalidError.at("cursor", "This cursor belongs to a list with other filters; start that list again.")
         return cursor

@@ -9,14 +9,17 @@ __all__ = (
     "BodyTooSlowError",
     "ConflictError",
     "DatabaseAwayError",
+    "ExpiredError",
     "FieldError",
     "ForbiddenError",
+    "HeadTooLargeError",
     "IdempotencyBusyError",
     "IdempotencyMismatchError",
     "InternalError",
     "InvalidError",
     "MalformedBodyError",
     "MalformedPositionError",
+    "MalformedRequestError",
     "MethodNotAllowedError",
     "NotFoundError",
     "OverloadedError",
@@ -66,6 +69,16 @@ class MalformedBodyError(ProblemError):
     advice = "Send one JSON document in UTF-8, without NUL or lone surrogates."
 
 
+class MalformedRequestError(ProblemError):
+    status = 400
+    slug = "malformed-request"
+    title = "That is not a valid HTTP request"
+    advice = (
+        "Send HTTP/1.1 with a known method, a path and a query in ASCII (percent-encode anything else), and a `Host` "
+        "header that names a host."
+    )
+
+
 class UnauthorizedError(ProblemError):
     status = 401
     slug = "unauthorized"
@@ -74,6 +87,12 @@ class UnauthorizedError(ProblemError):
         "Send an API key or a user token as `Authorization: Bearer …`. Make a key with `notify keys create`, a token "
         "with `POST /v1/tokens` or `notify token USER`."
     )
+
+
+class ExpiredError(UnauthorizedError):
+    """The credential was good once. A stream says so in words that a browser can hear."""
+
+    advice = "This token has expired; get a fresh one."
 
 
 class ForbiddenError(ProblemError):
@@ -143,6 +162,13 @@ class UnsupportedMediaTypeError(ProblemError):
     advice = "Send `Content-Type: application/json`."
 
 
+class HeadTooLargeError(ProblemError):
+    status = 431
+    slug = "head-too-large"
+    title = "The request's path, query and headers are too large"
+    advice = "Send at most 64 KiB of them; what is long belongs in the body."
+
+
 class InvalidError(ProblemError):
     status = 422
     slug = "invalid"
@@ -196,4 +222,5 @@ def all_problems() -> tuple[type[ProblemError], ...]:
         kind = kinds.pop()
         found.append(kind)
         kinds.extend(kind.__subclasses__())
-    return tuple(sorted(found, key=lambda kind: (kind.status, kind.slug)))
+    by_slug = {kind.slug: kind for kind in reversed(found)}
+    return tuple(sorted(by_slug.values(), key=lambda kind: (kind.status, kind.slug)))

@@ -29,6 +29,9 @@ class Caller(Struct, frozen=True):
     scopes: frozenset[str]
     user_id: str | None = None
     key_id: UUID | None = None
+    expires_at: float | None = None
+    """When a user's token runs out, in seconds since 1970."""
+
     is_operator: bool = False
 
 

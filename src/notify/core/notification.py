@@ -1,5 +1,6 @@
 """What a notification is, what a producer may send, and the bounds on both."""
 
+import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -25,6 +26,10 @@ __all__ = (
 )
 
 Level = Literal["info", "success", "warning", "error"]
+
+_LEAST_NUMBER = -(2**63)
+_LARGEST_NUMBER = 2**64 - 1
+_MANY_DIGITS = re.compile(rb"[0-9]{19}")
 
 
 class Action(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -188,16 +193,12 @@ def _checked_data(data: dict[str, Any] | None, limits: Limits) -> str | None:
         return None
     if _deeper_than(limits.data_depth, data):
         raise InvalidError.at("/data", f"At most {limits.data_depth} levels of nesting (NOTIFY_MAX_DATA_DEPTH).")
-    try:
-        text = msgspec.json.encode(data)
-    except OverflowError as error:
-        raise InvalidError.at(
-            "/data", "Whole numbers have to fit into 64 bits; send larger ones as strings."
-        ) from error
+    text = msgspec.json.encode(data)
     if len(text) > limits.data_bytes:
         raise InvalidError.at("/data", f"At most {limits.data_bytes} bytes of JSON (NOTIFY_MAX_DATA_BYTES).")
-    if b"\\u0000" in text and _has_nul(data):
-        raise InvalidError.at("/data", "NUL characters (\\u0000) cannot be stored; leave them out.")
+    # A number beyond 64 bits has nineteen digits or more; most data has no such run, and need not be walked.
+    if b"\\u0000" in text or _MANY_DIGITS.search(text):
+        _check_values(data)
     return text.decode()
 
 
@@ -220,16 +221,18 @@ def _deeper_than(depth: int, value: Any) -> bool:
     return any(isinstance(item, (dict, list)) for item in level)
 
 
-def _has_nul(value: Any) -> bool:
+def _check_values(value: Any) -> None:
     pending = [value]
     while pending:
         item = pending.pop()
         if isinstance(item, str):
             if "\x00" in item:
-                return True
+                raise InvalidError.at("/data", "NUL characters (\\u0000) cannot be stored; leave them out.")
+        elif isinstance(item, int):
+            if not _LEAST_NUMBER <= item <= _LARGEST_NUMBER:
+                raise InvalidError.at("/data", "Whole numbers have to fit into 64 bits; send larger ones as strings.")
         elif isinstance(item, dict):
             pending.extend(item.keys())
             pending.extend(item.values())
         elif isinstance(item, list):
             pending.extend(item)
-    return False

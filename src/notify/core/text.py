@@ -6,13 +6,15 @@ from msgspec import Meta
 
 __all__ = ("ActionId", "AppId", "CollapseKey", "Label", "Line", "NotificationType", "Text", "Title", "Url", "UserId")
 
+# In Python `$` also matches before a last line break, which none of these may have.
+_END = r"$(?!\n)"
 _NO_NUL = r"^[^\u0000]*$"
-_NO_CONTROL = r"^[^\u0000-\u001f\u007f]+$"
+_NO_CONTROL = r"^[^\u0000-\u001f\u007f]+" + _END
 # http, https, or a path of the application's own. Whatever a browser would read as another scheme or host is refused:
 # `javascript:`, `//elsewhere`, and the backslashes and control characters that browsers quietly repair into those.
 _SAFE_URL = (
     r"^(?:[hH][tT][tT][pP][sS]?://[^\s\u0000-\u0020\\]+"
-    r"|(?!//)(?![A-Za-z][A-Za-z0-9+.\-]*:)[^\s\u0000-\u0020\\]+)$"
+    r"|(?!//)(?![A-Za-z][A-Za-z0-9+.\-]*:)[^\s\u0000-\u0020\\]+)" + _END
 )
 
 Title = Annotated[str, Meta(min_length=1, max_length=255, pattern=_NO_NUL, examples=["Your table is ready"])]
@@ -42,7 +44,7 @@ NotificationType = Annotated[
     str,
     Meta(
         max_length=100,
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._:\-]*$",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._:\-]*" + _END,
         description="What kind of notification it is, for filters and settings.",
         examples=["booking.created"],
     ),
@@ -57,12 +59,12 @@ CollapseKey = Annotated[
         examples=["booking-7"],
     ),
 ]
-ActionId = Annotated[str, Meta(max_length=64, pattern=r"^[A-Za-z0-9._:\-]+$")]
+ActionId = Annotated[str, Meta(max_length=64, pattern=r"^[A-Za-z0-9._:\-]+" + _END)]
 AppId = Annotated[
     str,
     Meta(
         max_length=64,
-        pattern=r"^[a-z0-9][a-z0-9_\-]*$",
+        pattern=r"^[a-z0-9][a-z0-9_\-]*" + _END,
         description="An app (tenant). Everything is separated by app.",
         examples=["shop"],
     ),

@@ -11,8 +11,9 @@ from notify.core.errors import IdempotencyBusyError, IdempotencyMismatchError, P
 from notify.core.notification import Content
 from notify.core.position import Position
 from notify.store.commands import ChangeCommand, Changed, Command, CreateCommand, Sent, SentItem
+from notify.store.commits import Commit, Created
 from notify.store.database import Connection, Record
-from notify.store.rows import notification_from
+from notify.store.rows import inbox_state, notification_from
 from notify.store.statements import Statements
 
 __all__ = ("Batch", "Outcome")
@@ -33,6 +34,10 @@ class Batch:
         self._at = at
         self._keys_from = at - keys_live
         self._outcomes: dict[int, Outcome] = {}
+        self._locked: set[UUID] = set()
+        self.commits: list[Commit] = []
+        """What `apply` did, to be told once it is committed."""
+
         self._creates = {n: command for n, command in enumerate(commands) if isinstance(command, CreateCommand)}
         self._changes = {n: command for n, command in enumerate(commands) if isinstance(command, ChangeCommand)}
 
@@ -43,11 +48,19 @@ class Batch:
             create.key is not None or create.content.collapse_key is not None for create in self._creates.values()
         )
 
-    async def apply(self, connection: Connection) -> list[Outcome]:
-        await self._claim_keys(connection)
+    async def apply(self, connection: Connection, *, perhaps_written: bool = False) -> list[Outcome]:
+        """`perhaps_written`: a connection was lost while these commands were under way (law 3). They are then looked
+        for and written under one lock: what is late to reach the server cannot come between.
+        """
+        if perhaps_written:
+            await self.lock(connection)
+            await self._answer_what_is_written(connection)
+            await self._claim_keys(connection)
+        else:
+            await self._claim_keys(connection)
+            if not self.is_one_statement:
+                await self.lock(connection)
         creates = {n: create for n, create in self._creates.items() if n not in self._outcomes}
-        if not self.is_one_statement:
-            await self._lock(connection, creates.values(), [change.id for change in self._changes.values()])
         stored = await self._collapse(connection, creates)
         stored |= await self._create(connection, creates, stored)
         for n, create in creates.items():
@@ -57,9 +70,21 @@ class Batch:
         await self._keep_answers(connection, creates)
         return [self._outcomes[n] for n in range(len(self.commands))]
 
-    async def find_written(self, connection: Connection) -> dict[int, Sent]:
-        """Which creates are stored already. Waits for whoever still holds their inboxes, be it our own lost COMMIT."""
-        await self._lock(connection, self._creates.values(), [])
+    async def lock(self, connection: Connection) -> None:
+        """Locks every inbox that the commands touch. A notification that is stored only after this is not touched,
+        since nobody has locked its inbox.
+        """
+        creates = [create for n, create in self._creates.items() if n not in self._outcomes]
+        inboxes = {(create.app_id, to.user_id) for create in creates for to in create.recipients}
+        rows = await connection.fetch(
+            self._statements["lock"],
+            [app_id for app_id, _ in inboxes],
+            [user_id for _, user_id in inboxes],
+            [change.id for change in self._changes.values()],
+        )
+        self._locked = {row["id"] for row in rows}
+
+    async def _answer_what_is_written(self, connection: Connection) -> None:
         asked = [(recipient, create) for create in self._creates.values() for recipient in create.recipients]
         rows = await connection.fetch(
             self._statements["written"],
@@ -69,23 +94,21 @@ class Batch:
             [create.content.collapse_key for _, create in asked],
         )
         found = {row["create_id"]: row for row in rows}
-        written: dict[int, Sent] = {}
         for n, create in self._creates.items():
+            written = [(to, found[to.id]) for to in create.recipients if to.id in found]
             # All of a create is in one transaction, so one recipient stands for all.
-            if create.recipients[0].id in found:
-                written[n] = Sent(
-                    create.id, [_item(found[to.id]["id"], to.user_id, found[to.id]) for to in create.recipients]
-                )
-        return written
-
-    async def _lock(self, connection: Connection, creates: Iterable[CreateCommand], ids: list[UUID]) -> None:
-        inboxes = {(create.app_id, to.user_id) for create in creates for to in create.recipients}
-        await connection.execute(
-            self._statements["lock"], [app_id for app_id, _ in inboxes], [user_id for _, user_id in inboxes], ids
-        )
+            if not any(row["is_certain"] for _, row in written):
+                continue
+            self._outcomes[n] = Sent(create.id, [_item(row["id"], to.user_id, row) for to, row in written])
+            self.commits += [
+                Commit(create.app_id, to.user_id, row["inbox_id"], inbox_state(row), row["position"], "notification")
+                for to, row in written
+            ]
 
     async def _claim_keys(self, connection: Connection) -> None:
-        keyed = [(n, create.key) for n, create in self._creates.items() if create.key is not None]
+        keyed = [
+            (n, create.key) for n, create in self._creates.items() if create.key is not None and n not in self._outcomes
+        ]
         if not keyed:
             return
         names = [key.app_id for _, key in keyed], [key.key_hash for _, key in keyed], [key.part for _, key in keyed]
@@ -125,8 +148,11 @@ class Batch:
         )
         stored: dict[tuple[int, int], SentItem] = {}
         for row in rows:
-            n, m, _, to = wishes[row["place"] - 1]
+            n, m, create, to = wishes[row["place"] - 1]
             stored[n, m] = _item(row["id"], to.user_id, row)
+            self.commits.append(
+                Commit(create.app_id, to.user_id, row["inbox_id"], inbox_state(row), row["position"], "notification")
+            )
         return stored
 
     async def _create(
@@ -153,12 +179,29 @@ class Batch:
             *_columns(create.content for create in creates.values()),
             self._at,
         )
-        return {(n, m): _item(to.id, to.user_id, row) for (n, m, _, to), row in zip(new, rows, strict=True)}
+        stored: dict[tuple[int, int], SentItem] = {}
+        for (n, m, create, to), row in zip(new, rows, strict=True):
+            stored[n, m] = _item(to.id, to.user_id, row)
+            created = Created(create.content, self._at, row["arrived_at"])
+            self.commits.append(
+                Commit(
+                    create.app_id,
+                    to.user_id,
+                    row["inbox_id"],
+                    inbox_state(row),
+                    row["position"],
+                    "notification",
+                    id=to.id,
+                    created=created,
+                )
+            )
+        return stored
 
     async def _change(self, connection: Connection) -> None:
-        if not self._changes:
+        changes = [(n, change) for n, change in self._changes.items() if change.id in self._locked]
+        self._outcomes |= dict.fromkeys(self._changes)
+        if not changes:
             return
-        changes = list(self._changes.items())
         rows = await connection.fetch(
             self._statements["change"],
             [change.id for _, change in changes],
@@ -170,9 +213,28 @@ class Batch:
             self._at,
         )
         found = {row["place"] - 1: row for row in rows}
-        for place, (n, _) in enumerate(changes):
-            row = found.get(place)
-            self._outcomes[n] = None if row is None else _changed(row)
+        for place, (n, change) in enumerate(changes):
+            if place in found:
+                self._outcomes[n] = self._changed(change, found[place])
+
+    def _changed(self, change: ChangeCommand, row: Record) -> Changed:
+        inbox = inbox_state(row)
+        notification = notification_from(row, row["user_id"])
+        if row["position"] is not None:
+            gone = change.action == "delete"
+            self.commits.append(
+                Commit(
+                    change.app_id,
+                    row["user_id"],
+                    row["inbox_id"],
+                    inbox,
+                    row["position"],
+                    "delete" if gone else "update",
+                    id=notification.id,
+                    changed=None if gone else notification,
+                )
+            )
+        return Changed(notification, inbox.position, changed=row["position"] is not None)
 
     async def _keep_answers(self, connection: Connection, creates: dict[int, CreateCommand]) -> None:
         keyed = [(create.key, self._outcomes[n]) for n, create in creates.items() if create.key is not None]
@@ -197,7 +259,3 @@ def _columns(contents: Iterable[Content]) -> list[list[Any]]:
 
 def _item(id_: UUID, user_id: str, row: Record) -> SentItem:
     return SentItem(UUID(int=id_.int), user_id, str(Position(row["epoch"], row["position"])))
-
-
-def _changed(row: Record) -> Changed:
-    return Changed(notification_from(row, row["user_id"]), Position(row["epoch"], row["head"]), row["changed"])

@@ -3,12 +3,14 @@
 from typing import Any
 
 from notify.core.clock import Clock
-from notify.core.errors import InvalidError
+from notify.core.errors import DatabaseAwayError, InvalidError
 from notify.core.position import Position
 from notify.core.states import BulkMark, State
 from notify.metrics import Metrics
+from notify.store.commits import Commit, OnCommit
 from notify.store.database import TRY_AGAIN, Database, Record
 from notify.store.inbox import Inboxes
+from notify.store.rows import inbox_state
 
 __all__ = ("BulkMarks",)
 
@@ -22,7 +24,10 @@ _STATES_BEFORE: dict[BulkMark, tuple[State, ...]] = {
 
 
 class BulkMarks:
-    def __init__(self, database: Database, inboxes: Inboxes, clock: Clock, metrics: Metrics) -> None:
+    def __init__(
+        self, database: Database, inboxes: Inboxes, clock: Clock, metrics: Metrics, on_commit: OnCommit
+    ) -> None:
+        self._on_commit = on_commit
         self._database = database
         self._inboxes = inboxes
         self._clock = clock
@@ -38,13 +43,15 @@ class BulkMarks:
                 "/before", "The inbox is not at that position; list it again and send what that says."
             )
         # What arrives while this runs is not what the user saw when they asked.
-        newest = inbox.bounds.head
-        arrived_by = newest if before is None else before.seq
+        arrived_by = inbox.bounds.head if before is None else before.seq
         updated = 0
-        wanted = (app_id, user_id, _STATES_BEFORE[mark], type_, arrived_by, newest, mark, _ROWS_PER_TRANSACTION)
+        wanted = (app_id, user_id, _STATES_BEFORE[mark], type_, arrived_by, mark, _ROWS_PER_TRANSACTION)
         while True:
             row = await self._mark_some(wanted)
             updated += row["changes"]
+            if row["changes"]:
+                inbox = inbox_state(row)
+                self._on_commit([Commit(app_id, user_id, row["inbox_id"], inbox, inbox.bounds.head, "update")])
             self._metrics.changed.labels(mark).inc(row["changes"])
             if row["changes"] < _ROWS_PER_TRANSACTION:
                 return updated, Position(row["epoch"], row["head"])
@@ -54,11 +61,11 @@ class BulkMarks:
         app_id, user_id, *_ = wanted
         for attempt in range(_ATTEMPTS):
             try:
-                async with self._database.connection() as connection, connection.transaction():
+                async with self._database.transaction() as connection:
                     await connection.execute(statements["lock"], [app_id], [user_id], [])
                     rows = await connection.fetch(statements["change_all"], *wanted, self._clock.now())
                     return rows[0]
-            except TRY_AGAIN:
+            except TRY_AGAIN as error:
                 if attempt == _ATTEMPTS - 1:
-                    raise
+                    raise DatabaseAwayError from error
         raise AssertionError("unreachable")

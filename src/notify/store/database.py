@@ -12,7 +12,7 @@ from asyncpg.pool import PoolConnectionProxy
 from notify.core.errors import DatabaseAwayError
 from notify.store.statements import Statements
 
-__all__ = ("AWAY", "TRY_AGAIN", "Connection", "Database", "Record")
+__all__ = ("AWAY", "TRY_AGAIN", "Connection", "Database", "Record", "is_lost")
 
 Record = asyncpg.Record
 
@@ -31,6 +31,8 @@ AWAY = (
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
+    asyncpg.LockNotAvailableError,  # an operator's lock_timeout, as QueryCanceledError is a statement_timeout
+    asyncpg.IdleInTransactionSessionTimeoutError,
 )
 """What asyncpg raises when the database is not there for us, rather than unhappy with what we asked."""
 
@@ -88,16 +90,17 @@ class Database:
         """A connection for one short piece of work. Raises DatabaseAwayError when that cannot be done in time."""
         assert self._pool is not None, "the database is not open"  # noqa: S101 - app.py opens it first
         try:
-            async with asyncio.timeout(timeout_seconds or self.timeout_seconds):
+            async with asyncio.timeout(self.timeout_seconds if timeout_seconds is None else timeout_seconds):
                 connection = await self._pool.acquire()
                 try:
                     yield connection
                 except (TimeoutError, asyncio.CancelledError):
                     # Asking a database that does not answer to cancel would wait for it as well.
-                    connection.terminate()
+                    if not is_lost(connection):
+                        connection.terminate()
                     raise
                 except asyncpg.InterfaceError as error:
-                    if connection.is_closed():
+                    if is_lost(connection):
                         raise DatabaseAwayError from error
                     raise
                 finally:
@@ -105,28 +108,57 @@ class Database:
         except AWAY as error:
             raise DatabaseAwayError from error
 
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """The same with a transaction around it. Not asyncpg's own: that would, when time is up, wait for the answer to
+        a ROLLBACK.
+        """
+        async with self.connection() as connection:
+            # In one message with BEGIN. If the network parts while we hold an inbox, nobody tells the server; without
+            # this the inbox would stay locked until the server's TCP gives up, which takes hours.
+            await connection.execute(
+                f"BEGIN; SET LOCAL idle_in_transaction_session_timeout = {round(self.timeout_seconds * 1000)}"
+            )
+            try:
+                yield connection
+            except Exception:
+                if not is_lost(connection):
+                    await connection.execute("ROLLBACK")
+                raise
+            await connection.execute("COMMIT")
+
     async def fetch(self, statement: str, *arguments: Any) -> list[Record]:
-        """The rows of one of our statements that only reads, so that a connection found dead may be replaced once."""
+        """The rows of one of our statements that does no harm when repeated, so that a connection found dead may be
+        replaced once.
+        """
         sql = self.statements[statement]
+        deadline = asyncio.get_running_loop().time() + self.timeout_seconds
         try:
             async with self.connection() as connection:
                 return await connection.fetch(sql, *arguments)
         except DatabaseAwayError as error:
             if isinstance(error.__cause__, TimeoutError):
                 raise
-            async with self.connection() as connection:
-                return await connection.fetch(sql, *arguments)
+        async with self.connection(deadline - asyncio.get_running_loop().time()) as connection:
+            return await connection.fetch(sql, *arguments)
 
     async def execute(self, statement: str, *arguments: Any) -> list[Record]:
-        """One of our statements that writes, in a transaction of its own."""
-        async with self.connection() as connection:
-            return await connection.fetch(self.statements[statement], *arguments)
+        """The same for a statement that writes, in a transaction of its own."""
+        return await self.fetch(statement, *arguments)
 
     async def _check_lineage(self, connection: "asyncpg.Connection[Record]") -> None:
         # On every new connection, because a failover or a restore is a reconnect to us.
         generation = await connection.fetchval(self.statements["lineage"])
         if generation is not None:
             log.info("this database is new to its rows", action="lineage", generation=generation)
+
+
+def is_lost(connection: Connection) -> bool:
+    """Whether a connection of the pool is closed: asyncpg takes it back at once, and then does not even say that."""
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:
+        return True
 
 
 async def _leave_as_it_is(_connection: "asyncpg.Connection[Record]") -> None:

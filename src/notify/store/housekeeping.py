@@ -63,7 +63,7 @@ class Housekeeping:
     async def _purge_tombstones(self) -> int:
         statements = self._database.statements
         before = self._clock.now() - self._tombstones_live
-        async with self._database.connection() as connection, connection.transaction():
+        async with self._database.transaction() as connection:
             old = await connection.fetch(statements["purge_find"], before, _ROWS_PER_TRANSACTION)
             if old:
                 inboxes = {(row["app_id"], row["user_id"]) for row in old}

@@ -57,14 +57,9 @@ class Inboxes:
 
     async def page(self, app_id: str, user_id: str, filters: Filters, limit: int, cursor: str | None) -> Page:
         after = None if cursor is None else ListCursor.parse(cursor, str(filters))
-        arguments: list[Any] = [
-            STATES_OF[filters.status],
-            limit + 1,
-            filters.since,
-            filters.until,
-            None if after is None else after.arrived_at,
-            None if after is None else after.position,
-        ]
+        # A page ends where the one before it did, the first one at `until`.
+        end = (filters.until, 0) if after is None else (after.arrived_at, after.position)
+        arguments: list[Any] = [STATES_OF[filters.status], limit + 1, filters.since, *end]
         if filters.type is None:
             rows = await self._opened("list", app_id, user_id, *arguments)
         else:

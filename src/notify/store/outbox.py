@@ -5,6 +5,7 @@ transaction of ours (law 5).
 import asyncio
 from typing import Any
 
+import asyncpg
 import msgspec
 import structlog
 
@@ -13,16 +14,25 @@ from notify.core.errors import DatabaseAwayError, FieldError, ProblemError
 from notify.core.notification import Create, Limits, content_of
 from notify.metrics import Metrics
 from notify.store.commands import CreateCommand, Recipient
-from notify.store.database import TRY_AGAIN, Connection, Database, Record
+from notify.store.commits import Commit
+from notify.store.database import AWAY, TRY_AGAIN, Connection, Database, Record
 from notify.store.writer import Writer
 
 __all__ = ("Outbox",)
 
 log = structlog.get_logger(__name__)
 
-_PAUSE_WHEN_AWAY_SECONDS = 0.5
+_PAUSE_SECONDS = 0.2
 _JSON_COLUMNS = ("data", "actions", "actor")
 _TEXT_COLUMNS = ("title", "body", "type", "level", "url", "collapse_key")
+
+
+class _TogetherError(Exception):
+    """So many rows cannot be written together, because of at least one of them."""
+
+    def __init__(self, rows: int) -> None:
+        self.rows = rows
+        super().__init__(rows)
 
 
 class Outbox:
@@ -73,9 +83,12 @@ class Outbox:
             try:
                 while await self.claim(self._rows) == self._rows:
                     pass
-            except DatabaseAwayError as error:
-                log.warning("the outbox cannot be reached", action="outbox_away", cause=repr(error.__cause__))
-                await asyncio.sleep(_PAUSE_WHEN_AWAY_SECONDS)
+            except (DatabaseAwayError, *TRY_AGAIN) as error:
+                log.warning(
+                    "the outbox cannot be emptied yet", action="outbox_away", cause=repr(error.__cause__ or error)
+                )
+                await asyncio.sleep(_PAUSE_SECONDS)
+                continue
             except Exception:
                 log.exception("the outbox could not be emptied", action="outbox_failed")
             try:
@@ -85,22 +98,23 @@ class Outbox:
                 pass
 
     async def claim(self, limit: int) -> int:
-        """Writes up to so many rows; returns how many there were. What cannot be written together is tried alone."""
+        """Writes up to so many rows; returns how many there were. One that cannot be written is set aside alone."""
         try:
-            return await self._claim(limit, alone=False)
-        except (DatabaseAwayError, *TRY_AGAIN):
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, one of the rows brought it
-            log.warning("outbox rows failed together, so each is tried alone", action="outbox_split", cause=repr(error))
-        claimed = 0
-        while claimed < limit and await self._claim(1, alone=True):
-            claimed += 1
-        return claimed
+            return await self._claim(limit)
+        except _TogetherError as error:
+            log.warning(
+                "outbox rows failed together and are halved", action="outbox_split", cause=repr(error.__cause__)
+            )
+            rows = error.rows
+        # The same rows come first again, unless another process was faster.
+        return await self.claim(rows // 2) + await self.claim(rows - rows // 2)
 
-    async def _claim(self, limit: int, *, alone: bool) -> int:
+    async def _claim(self, limit: int) -> int:
         statements = self._database.statements
-        async with self._database.connection() as connection, connection.transaction():
+        async with self._database.transaction() as connection:
             rows = await connection.fetch(statements["outbox_claim"], limit)
+            if not rows:
+                return 0
             failed: dict[Any, str] = {}
             commands: list[CreateCommand] = []
             for row in rows:
@@ -110,7 +124,16 @@ class Outbox:
                     commands.append(self._command(row))
                 except (ProblemError, msgspec.MsgspecError) as error:
                     failed[row["id"]] = _reason(error)
-            created = await self._write(connection, commands, failed, alone=alone)
+            try:
+                commits = await self._write(connection, commands)
+            except (*AWAY, *TRY_AGAIN, asyncpg.InterfaceError):
+                raise
+            except Exception as error:
+                if len(commands) > 1:
+                    raise _TogetherError(len(rows)) from error
+                await connection.execute("ROLLBACK TO unwritten")
+                failed[commands[0].id] = str(error)
+                commits = []
             await connection.execute(statements["outbox_done"], [row["id"] for row in rows if row["id"] not in failed])
             if failed:
                 await connection.execute(
@@ -118,26 +141,24 @@ class Outbox:
                 )
         for id_, reason in failed.items():
             log.warning("an outbox row was set aside", action="outbox_set_aside", id=str(id_), reason=reason)
-        self._metrics.created.labels("outbox").inc(created)
+        self._metrics.created.labels("outbox").inc(len(commits))
+        self._writer.on_commit(commits)
         return len(rows)
 
-    async def _write(
-        self, connection: Connection, commands: list[CreateCommand], failed: dict[Any, str], *, alone: bool
-    ) -> int:
-        created = 0
-        for group in _independent(commands):
-            try:
-                # A savepoint, so that what PostgreSQL refuses for one row can still be recorded beside it.
-                async with connection.transaction():
-                    await self._writer.batch_of(group).apply(connection)
-                created += len(group)
-            except (DatabaseAwayError, *TRY_AGAIN):
-                raise
-            except Exception as error:
-                if not alone:
-                    raise
-                failed[group[0].recipients[0].id] = str(error)
-        return created
+    async def _write(self, connection: Connection, commands: list[CreateCommand]) -> list[Commit]:
+        groups = _independent(commands)
+        if len(commands) == 1:
+            # What PostgreSQL refuses can then be recorded in the same transaction.
+            await connection.execute("SAVEPOINT unwritten")
+        if len(groups) > 1:
+            # All inboxes at once: locked group after group they would not be locked in the one order.
+            await self._writer.batch_of(commands).lock(connection)
+        commits: list[Commit] = []
+        for group in groups:
+            batch = self._writer.batch_of(group)
+            await batch.apply(connection)
+            commits += batch.commits
+        return commits
 
     def _command(self, row: Record) -> CreateCommand:
         asked: dict[str, Any] = {name: row[name] for name in _TEXT_COLUMNS if row[name] is not None}

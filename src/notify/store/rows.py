@@ -7,7 +7,7 @@ from notify.core.notification import Notification
 from notify.core.position import Bounds, Position
 from notify.store.database import Record
 
-__all__ = ("InboxState", "inbox_state", "notification_from")
+__all__ = ("InboxState", "inbox_state", "notification_from", "raw_json")
 
 
 class InboxState(Struct, frozen=True):
@@ -35,10 +35,10 @@ def notification_from(row: Record, user_id: str) -> Notification:
         level=row["level"],
         title=row["title"],
         body=row["body"],
-        data=_raw(row["data"]),
+        data=raw_json(row["data"]),
         url=row["url"],
-        actions=_raw(row["actions"]),
-        actor=_raw(row["actor"]),
+        actions=raw_json(row["actions"]),
+        actor=raw_json(row["actor"]),
         collapse_key=row["collapse_key"],
         created_at=row["created_at"],
         arrived_at=row["arrived_at"],
@@ -49,5 +49,5 @@ def notification_from(row: Record, user_id: str) -> Notification:
     )
 
 
-def _raw(text: str | None) -> msgspec.Raw | None:
+def raw_json(text: str | None) -> msgspec.Raw | None:
     return None if text is None else msgspec.Raw(text.encode())

@@ -20,6 +20,7 @@ from notify.core.errors import (
 from notify.metrics import Metrics
 from notify.store.batch import Batch, Outcome
 from notify.store.commands import ChangeCommand, Changed, Command, CreateCommand, IdempotencyKey, Sent
+from notify.store.commits import OnCommit
 from notify.store.database import TRY_AGAIN, Database
 
 __all__ = ("Writer",)
@@ -50,6 +51,7 @@ class Writer:
         batch_rows: int,
         queue_rows: int,
         idempotency_live: timedelta,
+        on_commit: OnCommit,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -57,6 +59,7 @@ class Writer:
         self._batch_rows = batch_rows
         self._queue_rows = queue_rows
         self._idempotency_live = idempotency_live
+        self.on_commit = on_commit
         self._queue: deque[_Waiting] = deque()
         self._queued_rows = 0
         self._keys: set[IdempotencyKey] = set()
@@ -162,16 +165,11 @@ class Writer:
         self._queued_rows -= waiting.command.rows
         return waiting
 
-    async def _write(self, batch: list[_Waiting]) -> None:
-        perhaps_written = False
+    async def _write(self, batch: list[_Waiting], *, perhaps_written: bool = False) -> None:
         pause = _FIRST_PAUSE_SECONDS
         while batch := [waiting for waiting in batch if not waiting.future.done()]:
             try:
-                if perhaps_written:
-                    batch = await self._answer_what_is_written(batch)
-                    perhaps_written = False
-                if batch:
-                    self._answer(batch, await self._commit(batch))
+                self._answer(batch, await self._commit(batch, perhaps_written=perhaps_written))
                 return
             except TRY_AGAIN:
                 self._metrics.batch_retries.labels("conflict").inc()
@@ -188,33 +186,23 @@ class Writer:
                     return
                 # One bad item fails alone: halve until it is found.
                 middle = len(batch) // 2
-                await self._write(batch[:middle])
-                await self._write(batch[middle:])
+                await self._write(batch[:middle], perhaps_written=perhaps_written)
+                await self._write(batch[middle:], perhaps_written=perhaps_written)
                 return
 
-    async def _commit(self, batch: list[_Waiting]) -> list[Outcome]:
+    async def _commit(self, batch: list[_Waiting], *, perhaps_written: bool) -> list[Outcome]:
         work = self.batch_of([waiting.command for waiting in batch])
         started = time.perf_counter()
-        async with self._database.connection() as connection:
-            if work.is_one_statement:
+        if work.is_one_statement and not perhaps_written:
+            async with self._database.connection() as connection:
                 outcomes = await work.apply(connection)
-            else:
-                async with connection.transaction():
-                    outcomes = await work.apply(connection)
+        else:
+            async with self._database.transaction() as connection:
+                outcomes = await work.apply(connection, perhaps_written=perhaps_written)
         self._metrics.commit_seconds.observe(time.perf_counter() - started)
         self._metrics.batch_rows.observe(sum(waiting.command.rows for waiting in batch))
+        self.on_commit(work.commits)
         return outcomes
-
-    async def _answer_what_is_written(self, batch: list[_Waiting]) -> list[_Waiting]:
-        """After a connection lost in COMMIT: creates that are stored are answered; the rest is to be written (law 3).
-        Changes need no look: made again, what is already so changes nothing.
-        """
-        work = self.batch_of([waiting.command for waiting in batch])
-        async with self._database.connection() as connection, connection.transaction():
-            written = await work.find_written(connection)
-        for n, sent in written.items():
-            _resolve(batch[n].future, sent)
-        return [waiting for n, waiting in enumerate(batch) if n not in written]
 
     def _answer(self, batch: list[_Waiting], outcomes: Sequence[Outcome]) -> None:
         for waiting, outcome in zip(batch, outcomes, strict=True):

@@ -63,7 +63,7 @@ WITH wish AS (
         GROUP BY inbox_id
     ) AS sums
     WHERE inbox.id = sums.inbox_id
-    RETURNING inbox.id, inbox.head, inbox.head - sums.changes AS base
+    RETURNING inbox.*, inbox.head - sums.changes AS base
 ), counted AS (
     UPDATE notify.type_counts AS counts
     SET unread = counts.unread + moved.unread,
@@ -95,9 +95,14 @@ SELECT
     target.actions, target.actor, target.collapse_key, target.created_at, target.arrived_at,
     CASE WHEN changed.id IS NULL THEN target.updated_before ELSE $13 END AS updated_at,
     target.seen_at, target.read_at, target.archived_at,
-    changed.id IS NOT NULL AS changed,
+    target.inbox_id,
+    inbox.base + changed.step AS position,
     store.generation || owner.epoch AS epoch,
-    coalesce(inbox.head, owner.head) AS head
+    owner.floor,
+    coalesce(inbox.head, owner.head) AS head,
+    coalesce(inbox.unread, owner.unread) AS unread,
+    coalesce(inbox.unseen, owner.unseen) AS unseen,
+    coalesce(inbox.total, owner.total) AS total
 FROM target
 JOIN notify.inboxes AS owner ON owner.id = target.inbox_id
 LEFT JOIN inbox ON inbox.id = target.inbox_id

@@ -1,32 +1,38 @@
--- change_all: marks the oldest notifications of one inbox, at most $8 of them, that one read-all, seen-all or archive-all
--- still has to mark: in these states, of this type if one is named, arrived at or before $5, created at or before $6.
--- The inbox is locked.
+-- change_all: marks the oldest notifications of one inbox, at most $7 of them, that one read-all, seen-all or archive-all
+-- still has to mark: in these states, of this type if one is named, arrived at or before $5. The inbox is locked. Of each
+-- state the oldest few are enough, for what arrived by $5 comes before what did not. The limits are subqueries for the
+-- same reason as in list.
 WITH target AS (
-    SELECT old.id, old.type, old.state, row_number() OVER (ORDER BY old.arrived_position) AS step
+    SELECT old.*, row_number() OVER (ORDER BY old.arrived_position) AS step
     FROM notify.inboxes AS owner
     CROSS JOIN unnest($3::smallint[]) AS wanted (state)
     CROSS JOIN LATERAL (
-        SELECT id, type, state, arrived_position
-        FROM notify.notifications
-        WHERE inbox_id = owner.id
-            AND state = wanted.state
-            AND ($4::text IS NULL OR type = $4)
-            AND arrived_position <= $5::bigint
-            AND created_position <= $6::bigint
-        ORDER BY arrived_at, arrived_position
-        LIMIT $8::integer
+        (
+            SELECT id, type, state, arrived_position, seen_at, read_at, archived_at
+            FROM notify.notifications
+            WHERE $4::text IS NULL AND inbox_id = owner.id AND state = wanted.state
+            ORDER BY arrived_at, arrived_position
+            LIMIT (SELECT $7::integer)
+        )
+        UNION ALL
+        (
+            SELECT id, type, state, arrived_position, seen_at, read_at, archived_at
+            FROM notify.notifications
+            WHERE inbox_id = owner.id AND type = $4 AND state = wanted.state
+            ORDER BY arrived_at, arrived_position
+            LIMIT (SELECT $7::integer)
+        )
     ) AS old
-    WHERE owner.app_id = $1 AND owner.user_id = $2
+    WHERE owner.app_id = $1 AND owner.user_id = $2 AND old.arrived_position <= $5::bigint
     ORDER BY old.arrived_position
-    LIMIT $8::integer
+    LIMIT $7::integer
 ), after AS (
     SELECT
-        target.*,
-        CASE WHEN $7 IN ('read', 'seen') THEN coalesce(was.seen_at, $9::timestamptz) ELSE was.seen_at END AS seen_at,
-        CASE WHEN $7 = 'read' THEN $9 ELSE was.read_at END AS read_at,
-        CASE WHEN $7 = 'archive' THEN $9 ELSE was.archived_at END AS archived_at
+        id, type, state, step,
+        CASE WHEN $6 IN ('read', 'seen') THEN coalesce(seen_at, $8::timestamptz) ELSE seen_at END AS seen_at,
+        CASE WHEN $6 = 'read' THEN $8 ELSE read_at END AS read_at,
+        CASE WHEN $6 = 'archive' THEN $8 ELSE archived_at END AS archived_at
     FROM target
-    JOIN notify.notifications AS was USING (id)
 ), moved AS (
     SELECT
         type,
@@ -46,7 +52,7 @@ WITH target AS (
         SELECT sum(changes) AS changes, sum(unread) AS unread, sum(unseen) AS unseen, sum(total) AS total FROM moved
     ) AS sums
     WHERE inbox.app_id = $1 AND inbox.user_id = $2 AND sums.changes > 0
-    RETURNING inbox.id, inbox.head, inbox.head - sums.changes AS base
+    RETURNING inbox.*, inbox.head - sums.changes AS base
 ), counted AS (
     UPDATE notify.type_counts AS counts
     SET unread = counts.unread + moved.unread,
@@ -60,11 +66,19 @@ WITH target AS (
         seen_at = after.seen_at,
         read_at = after.read_at,
         archived_at = after.archived_at,
-        updated_at = $9
+        updated_at = $8
     FROM after, inbox
     WHERE notification.id = after.id
 )
-SELECT (SELECT count(*) FROM target) AS changes, store.generation || owner.epoch AS epoch, coalesce(inbox.head, owner.head) AS head
+SELECT
+    (SELECT count(*) FROM target) AS changes,
+    owner.id AS inbox_id,
+    store.generation || owner.epoch AS epoch,
+    owner.floor,
+    coalesce(inbox.head, owner.head) AS head,
+    coalesce(inbox.unread, owner.unread) AS unread,
+    coalesce(inbox.unseen, owner.unseen) AS unseen,
+    coalesce(inbox.total, owner.total) AS total
 FROM notify.inboxes AS owner
 LEFT JOIN inbox ON inbox.id = owner.id, notify.store
 WHERE owner.app_id = $1 AND owner.user_id = $2

@@ -36,7 +36,7 @@ WITH wish AS (
         GROUP BY inbox_id
     ) AS moved
     WHERE inbox.id = moved.inbox_id
-    RETURNING inbox.id, inbox.epoch, inbox.head - moved.changes AS base, inbox.arrived_at
+    RETURNING inbox.*, inbox.head - moved.changes AS base
 ), counted AS (
     INSERT INTO notify.type_counts AS counts (inbox_id, type, unread, unseen, total)
     SELECT inbox_id, type, sum(unread), sum(unseen), sum(total)
@@ -73,7 +73,9 @@ WITH wish AS (
     JOIN inbox ON inbox.id = target.inbox_id
     WHERE notification.id = target.id
 )
-SELECT target.place, target.id, store.generation || inbox.epoch AS epoch, inbox.base + target.step AS position
+SELECT
+    target.place, target.id, target.inbox_id, store.generation || inbox.epoch AS epoch, inbox.base + target.step AS position,
+    inbox.floor, inbox.head, inbox.unread, inbox.unseen, inbox.total
 FROM target
 JOIN inbox ON inbox.id = target.inbox_id, notify.store
 ORDER BY target.place

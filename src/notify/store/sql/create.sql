@@ -21,7 +21,7 @@ WITH recipient AS (
         unseen = inbox.unseen + excluded.unseen,
         total = inbox.total + excluded.total,
         arrived_at = greatest(inbox.arrived_at, excluded.arrived_at)
-    RETURNING id, app_id, user_id, epoch, head, arrived_at
+    RETURNING id, app_id, user_id, epoch, floor, head, unread, unseen, total, arrived_at
 ), placed AS (
     SELECT
         recipient.place,
@@ -29,6 +29,11 @@ WITH recipient AS (
         recipient.content_number,
         inbox.id AS inbox_id,
         inbox.epoch,
+        inbox.floor,
+        inbox.head,
+        inbox.unread,
+        inbox.unseen,
+        inbox.total,
         inbox.arrived_at,
         inbox.head - count(*) OVER (PARTITION BY inbox.id)
             + row_number() OVER (PARTITION BY inbox.id ORDER BY recipient.place) AS position
@@ -57,6 +62,8 @@ WITH recipient AS (
     FROM placed
     JOIN content USING (content_number)
 )
-SELECT placed.place, store.generation || placed.epoch AS epoch, placed.position
+SELECT
+    placed.place, placed.inbox_id, store.generation || placed.epoch AS epoch, placed.position, placed.arrived_at,
+    placed.floor, placed.head, placed.unread, placed.unseen, placed.total
 FROM placed, notify.store
 ORDER BY placed.place

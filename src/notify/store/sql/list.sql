@@ -1,5 +1,7 @@
 -- list: one page of an inbox, latest arrival first, with where the inbox stands, in one snapshot. Each state is one range
--- of the index; the few newest of each are merged.
+-- of the index; the few newest of each are merged. The range ends where the page before began to be older: one bound,
+-- because of two PostgreSQL would start at the wrong one. The limit is a subquery because a planner that knows it may
+-- prefer to read and sort the whole of an inbox that it takes for an average one.
 SELECT
     store.generation || inbox.epoch AS epoch, inbox.floor, inbox.head, inbox.unread, inbox.unseen, inbox.total,
     listed.*
@@ -14,11 +16,10 @@ LEFT JOIN LATERAL (
         WHERE notification.inbox_id = inbox.id
             AND notification.state = wanted.state
             AND notification.arrived_at >= coalesce($5::timestamptz, '-infinity')
-            AND notification.arrived_at < coalesce($6::timestamptz, 'infinity')
             AND (notification.arrived_at, notification.arrived_position)
-                < (coalesce($7::timestamptz, 'infinity'), coalesce($8::bigint, 9223372036854775807))
+                < (coalesce($6::timestamptz, 'infinity'), $7::bigint)
         ORDER BY notification.arrived_at DESC, notification.arrived_position DESC
-        LIMIT $4::integer
+        LIMIT (SELECT $4::integer)
     ) AS newest
     ORDER BY newest.arrived_at DESC, newest.arrived_position DESC
     LIMIT $4::integer

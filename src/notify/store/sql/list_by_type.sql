@@ -1,5 +1,4 @@
--- list_by_type: one page of an inbox, latest arrival first, of one type, with where the inbox stands, in one snapshot. Each state is one range
--- of the index; the few newest of each are merged.
+-- list_by_type: the same as list, of one type.
 SELECT
     store.generation || inbox.epoch AS epoch, inbox.floor, inbox.head, inbox.unread, inbox.unseen, inbox.total,
     listed.*
@@ -12,14 +11,13 @@ LEFT JOIN LATERAL (
         SELECT notification.*
         FROM notify.notifications AS notification
         WHERE notification.inbox_id = inbox.id
+            AND notification.type = $8
             AND notification.state = wanted.state
-            AND notification.type = $9
             AND notification.arrived_at >= coalesce($5::timestamptz, '-infinity')
-            AND notification.arrived_at < coalesce($6::timestamptz, 'infinity')
             AND (notification.arrived_at, notification.arrived_position)
-                < (coalesce($7::timestamptz, 'infinity'), coalesce($8::bigint, 9223372036854775807))
+                < (coalesce($6::timestamptz, 'infinity'), $7::bigint)
         ORDER BY notification.arrived_at DESC, notification.arrived_position DESC
-        LIMIT $4::integer
+        LIMIT (SELECT $4::integer)
     ) AS newest
     ORDER BY newest.arrived_at DESC, newest.arrived_position DESC
     LIMIT $4::integer

@@ -1,0 +1,63 @@
+"""Cross-origin requests: which pages of other origins a browser may let call the service."""
+
+from collections.abc import Sequence
+
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+__all__ = ("Cors",)
+
+_ANY = "*"
+_VARY = (b"vary", b"Origin")
+_EXPOSED = (b"access-control-expose-headers", b"ETag, Idempotency-Replayed, Retry-After, X-Request-ID")
+_PREFLIGHT = (
+    (b"access-control-allow-methods", b"GET, POST, PATCH, DELETE"),
+    (
+        b"access-control-allow-headers",
+        b"Authorization, Content-Type, Idempotency-Key, If-None-Match, Notify-Position, X-API-Key, X-Request-ID",
+    ),
+    (b"access-control-max-age", b"600"),
+)
+_Headers = tuple[tuple[bytes, bytes], ...]
+
+
+class Cors:
+    """Answers preflights, which carry no credential, and names the origin in every answer to a page that may read it.
+
+    An origin that is not listed is refused nothing here: without these headers its browser keeps the answer from it.
+    """
+
+    def __init__(self, app: ASGIApp, origins: Sequence[str]) -> None:
+        self._app = app
+        self._takes_any = _ANY in origins
+        self._origins = frozenset(origin.encode() for origin in origins)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != ScopeType.HTTP or not self._origins:
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        allowed = self._allowed(headers.get(b"origin"))
+        if scope["method"] == "OPTIONS" and b"access-control-request-method" in headers:
+            answer = [_VARY, *allowed, *_PREFLIGHT] if allowed else [_VARY]
+            await send({"type": "http.response.start", "status": 204, "headers": answer})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            return
+
+        async def send_named(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                answered = [*message["headers"], _VARY, *allowed]
+                message["headers"] = [*answered, _EXPOSED] if allowed else answered
+            await send(message)
+
+        await self._app(scope, receive, send_named)
+
+    def _allowed(self, origin: bytes | None) -> _Headers:
+        if origin is None:
+            return ()
+        if self._takes_any:
+            # Never with credentials: any page could then act as its visitor.
+            return ((b"access-control-allow-origin", _ANY.encode()),)
+        if origin in self._origins:
+            return ((b"access-control-allow-origin", origin), (b"access-control-allow-credentials", b"true"))
+        return ()

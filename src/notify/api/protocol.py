@@ -1,0 +1,62 @@
+"""HTTP on the socket as uvicorn speaks it, but what it refuses before there is a request is a problem like any other,
+and a request's head is bounded.
+"""
+
+from uuid import uuid4
+
+import msgspec
+import structlog
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from notify.api.problems import PROBLEM_MEDIA_TYPE, problem_of
+from notify.core.errors import HeadTooLargeError, MalformedRequestError, ProblemError
+
+__all__ = ("HttpProtocol",)
+
+log = structlog.get_logger(__name__)
+
+_MOST_HEAD_BYTES = 64 * 1024
+
+
+class HttpProtocol(HttpToolsProtocol):
+    _in_head = False
+    _head_bytes = 0
+    _refusal: ProblemError | None = None
+
+    def data_received(self, data: bytes) -> None:
+        was_in_head = self._in_head
+        super().data_received(data)
+        # The parser hands a header over when it has all of it, so that an endless one is seen only here.
+        if was_in_head and self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > _MOST_HEAD_BYTES and not self.transport.is_closing():
+                self._refuse(HeadTooLargeError())
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._in_head = True
+        self._head_bytes = 0
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > _MOST_HEAD_BYTES:
+            # The parser turns what is raised here into an error of its own, for which `send_400_response` is called.
+            self._refusal = HeadTooLargeError()
+            raise self._refusal
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - ours says more
+        self._refuse(self._refusal or MalformedRequestError())
+
+    def _refuse(self, error: ProblemError) -> None:
+        answering = self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete
+        if not answering:
+            request_id = uuid4().hex
+            log.warning("a request was refused", action="request_refused", status=error.status, request_id=request_id)
+            body = msgspec.json.encode(problem_of(error, request_id))
+            head = (
+                f"content-type: {PROBLEM_MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\n"
+                f"x-request-id: {request_id}\r\nconnection: close\r\n\r\n"
+            )
+            self.transport.write(STATUS_LINE[error.status] + head.encode() + body)
+        self.transport.close()

@@ -1,0 +1,91 @@
+"""The door of the stream: who may enter, and where they begin."""
+
+import random
+import secrets
+from typing import Annotated, Any, Literal
+
+import msgspec
+from litestar import Controller, Response, get, head
+from litestar.connection import Request
+from litestar.di import NamedDependency
+from litestar.types import ASGIApp
+from msgspec import Meta
+
+from notify.api.access import Access, caller_of, inbox_of
+from notify.api.inputs import read_query
+from notify.api.messages import Owner
+from notify.api.routes import route
+from notify.core.text import NotificationType
+from notify.live.follower import Parts, Start, Visitor
+from notify.live.roster import Roster
+from notify.live.sse import STREAM_HEADERS, EventStream, Farewell
+from notify.store.following import InboxKey
+
+__all__ = ("StreamController",)
+
+_COME_BACK_WITH_A_TOKEN_MS = 60_000
+
+
+class StreamQuery(Owner, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    last_event_id: Annotated[str, Meta(max_length=96, description="As the header `Last-Event-ID`.")] | None = None
+    start: Annotated[
+        Literal["unread", "now"],
+        Meta(description="Where to begin without a position: with the newest unread ones, or with what comes."),
+    ] = msgspec.field(default="unread", name="from")
+    types: Annotated[
+        list[NotificationType], Meta(max_length=50, description="Only these types; may be given several times.")
+    ] = msgspec.field(default_factory=list)
+    token: Annotated[str, Meta(max_length=8192, description="A user's token, where no header can be set.")] | None = (
+        None
+    )
+
+
+class StreamController(Controller):
+    path = "/v1/stream"
+    tags = ("Live",)
+
+    @get(
+        "/",
+        operation_id="openStream",
+        summary="Follow an inbox: Server-Sent Events",
+        media_type="text/event-stream",
+        opt=route(
+            Access.READ,
+            answer=str,
+            query=StreamQuery,
+            request_headers=("Last-Event-ID",),
+            media_type="text/event-stream",
+        )
+        | {"opens_live": True},
+    )
+    async def stream(
+        self, request: Request[Any, Any, Any], parts: NamedDependency[Parts], roster: NamedDependency[Roster]
+    ) -> ASGIApp:
+        """For a browser's `EventSource` or anything like it.
+
+        Begins after `Last-Event-ID` where that is a position of this inbox, otherwise with the newest unread
+        notifications; then shows every change as it is committed. An `id` is the position up to which everything has
+        been sent.
+        """
+        query = read_query(request, StreamQuery)
+        if request.scope["auth"] is None:
+            return Farewell("auth", _COME_BACK_WITH_A_TOKEN_MS)
+        if roster.is_draining:
+            return Farewell("shutdown", random.randint(1000, 5000))  # noqa: S311 - jitter
+        visitor = Visitor(
+            InboxKey(*inbox_of(request, query.user_id)), secrets.token_urlsafe(12), caller_of(request).expires_at
+        )
+        given = (request.headers.get("last-event-id"), query.last_event_id)
+        start = Start(tuple(position for position in given if position), query.start)
+        return EventStream(parts, visitor, start, frozenset(query.types))
+
+    @head(
+        "/",
+        operation_id="probeStream",
+        summary="Whether a stream could be opened",
+        opt=route(Access.READ, query=StreamQuery),
+    )
+    async def probe(self, request: Request[Any, Any, Any]) -> Response[None]:
+        """Opens none."""
+        read_query(request, StreamQuery)
+        return Response(None, headers={name.decode(): value.decode() for name, value in STREAM_HEADERS})

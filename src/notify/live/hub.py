@@ -1,0 +1,341 @@
+"""The inboxes that somebody follows in this process: read once, encoded once, shown to every follower."""
+
+import asyncio
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+
+import structlog
+from msgspec import Struct
+
+from notify.core.errors import DatabaseAwayError
+from notify.core.position import Bounds, Position
+from notify.live.tail import LiveEvent, Tail
+from notify.metrics import Metrics
+from notify.store.commits import Commit
+from notify.store.following import Change, Following, InboxKey, News
+from notify.store.rows import InboxState
+
+__all__ = ("Feed", "Follower", "Hub", "HubLimits")
+
+log = structlog.get_logger(__name__)
+
+_INBOXES_PER_READ = 500
+_EVENTS_PER_READ = 200
+_PAUSE_WHEN_AWAY_SECONDS = 0.5
+
+
+class HubLimits(Struct, frozen=True):
+    tail_bytes: int
+    all_tails_bytes: int
+    grace_seconds: float
+    safety_poll_seconds: float
+
+
+class Follower(ABC):
+    """A connection as the hub sees it."""
+
+    @abstractmethod
+    def wake(self) -> None:
+        """Something is new in the followed inbox, or it was started over. Must neither wait nor raise."""
+
+
+class Feed:
+    """A followed inbox as this process knows it. What it knows ends at the tail's head and has no hole."""
+
+    __slots__ = (
+        "_loaded",
+        "epoch",
+        "floor",
+        "followers",
+        "forget_at",
+        "inbox_id",
+        "is_stale",
+        "key",
+        "tail",
+        "total",
+        "unread",
+        "unseen",
+    )
+
+    def __init__(self, key: InboxKey) -> None:
+        self.key = key
+        self.inbox_id = 0
+        self.epoch = ""
+        self.floor = 0
+        self.unread = self.unseen = self.total = 0
+        self.tail = Tail(0)
+        self.followers: set[Follower] = set()
+        self.is_stale = True
+        """Something is known to be missing, or nothing is known yet: the next read brings it."""
+        self.forget_at = 0.0
+        self._loaded = asyncio.Event()
+
+    @property
+    def head(self) -> Position:
+        return Position(self.epoch, self.tail.head)
+
+    @property
+    def bounds(self) -> Bounds:
+        return Bounds(self.epoch, self.floor, self.tail.head)
+
+    async def loaded(self) -> None:
+        await self._loaded.wait()
+
+    def take(self, inbox: InboxState) -> None:
+        self.floor = inbox.bounds.floor
+        self.unread, self.unseen, self.total = inbox.unread, inbox.unseen, inbox.total
+
+    def start(self, inbox_id: int, inbox: InboxState) -> None:
+        """For the first time, or over again in another epoch."""
+        self.inbox_id = inbox_id
+        self.epoch = inbox.bounds.epoch
+        self.tail.restart(inbox.bounds.head)
+        self.take(inbox)
+        self._loaded.set()
+
+    @property
+    def is_loaded(self) -> bool:
+        return self._loaded.is_set()
+
+
+class Hub:
+    def __init__(self, following: Following, metrics: Metrics, limits: HubLimits) -> None:
+        self._following = following
+        self._metrics = metrics
+        self._limits = limits
+        self._feeds: dict[InboxKey, Feed] = {}
+        self._by_id: dict[int, Feed] = {}
+        self._stale: set[Feed] = set()
+        self._idle: set[Feed] = set()
+        self._loading = 0
+        self._rung_while_loading: dict[int, tuple[str, int]] = {}
+        self._tail_bytes = 0
+        self._news_wanted = asyncio.Event()
+        self._compare_now = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        self._tasks = [
+            asyncio.create_task(self._read_news(), name="hub-news"),
+            asyncio.create_task(self._compare(), name="hub-compare"),
+        ]
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @property
+    def followed(self) -> int:
+        return len(self._feeds)
+
+    # Following
+
+    def follow(self, key: InboxKey, follower: Follower) -> Feed:
+        """Holds the follower's place: what is committed from now on wakes it, so it may read the rest in peace."""
+        feed = self._feeds.get(key)
+        if feed is None:
+            feed = self._feeds[key] = Feed(key)
+            self._loading += 1
+            self._mark_stale(feed)
+        feed.followers.add(follower)
+        self._idle.discard(feed)
+        return feed
+
+    def unfollow(self, feed: Feed, follower: Follower) -> None:
+        feed.followers.discard(follower)
+        if not feed.followers:
+            feed.forget_at = time.monotonic() + self._limits.grace_seconds
+            self._idle.add(feed)
+
+    async def refresh(self, feed: Feed) -> None:
+        """Returns once the feed is as new as the database was when this was called."""
+        (news,) = (await self._following.news([(feed.key, feed.tail.head)], _EVENTS_PER_READ)).values()
+        self._apply(feed, news)
+
+    async def page(self, feed: Feed, after: int) -> News:
+        """For a follower that is further behind than the tail reaches."""
+        return (await self._following.news([(feed.key, after)], _EVENTS_PER_READ))[feed.key]
+
+    # Hearing
+
+    def committed(self, commits: Iterable[Commit]) -> None:
+        """Followers see what this process has committed from memory, if that leaves no hole (law 8)."""
+        touched: dict[Feed, InboxState] = {}
+        for commit in commits:
+            feed = self._feeds.get(InboxKey(commit.app_id, commit.user_id))
+            if feed is None:
+                continue
+            if not feed.is_loaded:
+                # The read that loads it may have begun before this commit.
+                self._mark_stale(feed)
+                continue
+            follows_on = (
+                commit.is_whole
+                and not feed.is_stale
+                and commit.inbox.bounds.epoch == feed.epoch
+                and commit.seq == feed.tail.head + 1
+            )
+            if follows_on:
+                assert commit.id is not None  # noqa: S101 - what is whole has one
+                self._append(feed, Change(commit.seq, commit.kind, commit.id, commit.notification()))
+            elif commit.seq > feed.tail.head or commit.inbox.bounds.epoch != feed.epoch:
+                self._mark_stale(feed)
+            touched[feed] = commit.inbox
+        for feed, inbox in touched.items():
+            if not feed.is_stale and feed.tail.head == inbox.bounds.head:
+                feed.take(inbox)
+                self._wake(feed)
+            elif not feed.is_stale:
+                self._mark_stale(feed)
+
+    def rung(self, inbox_id: int, epoch: str, head: int) -> None:
+        """Another process says where an inbox is now."""
+        feed = self._by_id.get(inbox_id)
+        if feed is None:
+            if self._loading:
+                # Perhaps one of those: its read may have begun before that commit.
+                self._rung_while_loading[inbox_id] = (epoch, head)
+        elif feed.epoch != epoch or feed.tail.head < head:
+            self._mark_stale(feed)
+
+    def compare_all(self) -> None:
+        """Rings may have been missed: what is followed is held against the database."""
+        self._compare_now.set()
+
+    # Reading
+
+    def _mark_stale(self, feed: Feed) -> None:
+        feed.is_stale = True
+        self._stale.add(feed)
+        self._news_wanted.set()
+
+    async def _read_news(self) -> None:
+        while True:
+            await self._news_wanted.wait()
+            self._news_wanted.clear()
+            while self._stale:
+                feeds = [self._stale.pop() for _ in range(min(len(self._stale), _INBOXES_PER_READ))]
+                try:
+                    await self._read(feeds)
+                except DatabaseAwayError as error:
+                    log.warning("followed inboxes cannot be read", action="hub_away", cause=repr(error.__cause__))
+                    self._stale.update(feeds)
+                    await asyncio.sleep(_PAUSE_WHEN_AWAY_SECONDS)
+                except Exception:
+                    log.exception("followed inboxes could not be read", action="hub_failed", inboxes=len(feeds))
+                    self._stale.update(feeds)
+                    await asyncio.sleep(_PAUSE_WHEN_AWAY_SECONDS)
+
+    async def _read(self, feeds: list[Feed]) -> None:
+        wanted = [(feed.key, feed.tail.head if feed.is_loaded else None) for feed in feeds]
+        for feed in feeds:
+            # Cleared before the read: whatever is marked meanwhile is read again.
+            feed.is_stale = False
+        try:
+            news = await self._following.news(wanted, _EVENTS_PER_READ)
+        except BaseException:
+            for feed in feeds:
+                feed.is_stale = True
+            raise
+        for feed in feeds:
+            self._apply(feed, news[feed.key])
+
+    def _apply(self, feed: Feed, news: News) -> None:
+        inbox = news.inbox
+        if self._feeds.get(feed.key) is not feed:
+            return  # forgotten while it was read
+        if not feed.is_loaded or inbox.bounds.epoch != feed.epoch:
+            self._begin(feed, news)
+        elif inbox.bounds.head < feed.tail.head:
+            return  # read before what has been shown from memory since
+        elif news.more:
+            # Too much to hold: followers that lag read it from the database, page by page.
+            self._tail_bytes -= feed.tail.bytes
+            feed.tail.restart(inbox.bounds.head)
+            feed.take(inbox)
+        else:
+            for change in news.changes:
+                if change.seq > feed.tail.head:
+                    self._append(feed, change)
+            feed.tail.reach(inbox.bounds.head)
+            feed.take(inbox)
+        self._wake(feed)
+
+    def _begin(self, feed: Feed, news: News) -> None:
+        if not feed.is_loaded:
+            self._loading -= 1
+        self._tail_bytes -= feed.tail.bytes
+        self._by_id.pop(feed.inbox_id, None)
+        feed.start(news.inbox_id, news.inbox)
+        self._by_id[feed.inbox_id] = feed
+        rung = self._rung_while_loading.get(feed.inbox_id)
+        if rung is not None and (rung[0] != feed.epoch or rung[1] > feed.tail.head):
+            self._mark_stale(feed)
+        if not self._loading:
+            self._rung_while_loading.clear()
+
+    def _append(self, feed: Feed, change: Change) -> None:
+        event = LiveEvent(change.kind, Position(feed.epoch, change.seq), change.id, change.notification)
+        before = feed.tail.bytes
+        feed.tail.append(event)
+        feed.tail.forget_until(self._limits.tail_bytes)
+        self._tail_bytes += feed.tail.bytes - before
+        if self._tail_bytes > self._limits.all_tails_bytes:
+            self._shed()
+
+    def _shed(self) -> None:
+        """All tails together are too large: whole tails go, until half is free."""
+        for feed in self._feeds.values():
+            if self._tail_bytes <= self._limits.all_tails_bytes // 2:
+                return
+            self._tail_bytes -= feed.tail.bytes
+            feed.tail.restart(feed.tail.head)
+
+    def _wake(self, feed: Feed) -> None:
+        for follower in tuple(feed.followers):
+            follower.wake()
+
+    # The safety net
+
+    async def _compare(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(self._limits.safety_poll_seconds):
+                    await self._compare_now.wait()
+            except TimeoutError:
+                pass
+            self._compare_now.clear()
+            self._forget_the_idle()
+            try:
+                await self._compare_with_database()
+            except DatabaseAwayError:
+                continue
+            except Exception:
+                log.exception("followed inboxes could not be compared", action="hub_compare_failed")
+
+    async def _compare_with_database(self) -> None:
+        keys = list(self._feeds)
+        for start in range(0, len(keys), _INBOXES_PER_READ):
+            some = keys[start : start + _INBOXES_PER_READ]
+            heads = await self._following.heads(some)
+            for key in some:
+                feed = self._feeds.get(key)
+                epoch, head = heads.get(key, ("", 0))
+                if feed is not None and (feed.epoch != epoch or feed.tail.head < head):
+                    self._mark_stale(feed)
+
+    def _forget_the_idle(self) -> None:
+        now = time.monotonic()
+        for feed in [feed for feed in self._idle if feed.forget_at <= now]:
+            self._idle.discard(feed)
+            self._stale.discard(feed)
+            del self._feeds[feed.key]
+            self._loading -= not feed.is_loaded
+            self._by_id.pop(feed.inbox_id, None)
+            self._tail_bytes -= feed.tail.bytes
+
+    def measure(self) -> None:
+        self._metrics.followed_inboxes.set(len(self._feeds))
+        self._metrics.tail_bytes.set(self._tail_bytes)

@@ -1,0 +1,118 @@
+"""All live connections of this process: kept alive, warned, ended in time, and seen off when the service stops."""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+
+import structlog
+
+from notify.core.clock import Clock
+from notify.live.follower import Connection
+from notify.live.messages import ByeReason
+from notify.metrics import Metrics
+
+__all__ = ("Roster",)
+
+log = structlog.get_logger(__name__)
+
+_BEAT_SECONDS = 1.0
+_WARNING_SECONDS = 30.0
+_GOODBYE_SECONDS = 5.0
+_DRAIN_BATCHES = 20
+
+
+class Roster:
+    def __init__(
+        self, clock: Clock, metrics: Metrics, *, keep_alive_seconds: float, send_timeout_seconds: float
+    ) -> None:
+        self._clock = clock
+        self._metrics = metrics
+        self._keep_alive_seconds = keep_alive_seconds
+        self._send_timeout_seconds = send_timeout_seconds
+        self._connections: dict[str, Connection] = {}
+        self._warned: set[str] = set()
+        self._goodbyes: set[asyncio.Task[None]] = set()
+        self._task: asyncio.Task[None] | None = None
+        self.is_draining = False
+
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._beat(), name="roster")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def add(self, connection: Connection) -> None:
+        self._connections[connection.session] = connection
+        self._metrics.connections.labels(connection.transport).inc()
+
+    def remove(self, connection: Connection) -> None:
+        if self._connections.pop(connection.session, None) is not None:
+            self._metrics.connections.labels(connection.transport).dec()
+        self._warned.discard(connection.session)
+
+    def find(self, wanted: Callable[[Connection], bool]) -> list[Connection]:
+        return [connection for connection in self._connections.values() if wanted(connection)]
+
+    def end(self, connection: Connection, reason: ByeReason, retry_ms: int | None = None) -> None:
+        """Says goodbye without waiting for it; one that does not listen is cut off."""
+        task = asyncio.create_task(self._see_off(connection, reason, retry_ms))
+        self._goodbyes.add(task)
+        task.add_done_callback(self._goodbyes.discard)
+
+    async def drain(self, seconds: float) -> None:
+        """Everybody leaves, some at a time, each told when to come back: not all at once, and not to us."""
+        self.is_draining = True
+        leaving = list(self._connections.values())
+        random.shuffle(leaving)
+        batch = max(1, -(-len(leaving) // _DRAIN_BATCHES))
+        spread_ms = max(1000, round(seconds * 2000))
+        for start in range(0, len(leaving), batch):
+            for connection in leaving[start : start + batch]:
+                self.end(connection, "shutdown", random.randint(500, spread_ms))  # noqa: S311 - jitter
+            await asyncio.sleep(seconds / _DRAIN_BATCHES)
+        if self._goodbyes:
+            await asyncio.wait(self._goodbyes, timeout=_GOODBYE_SECONDS)
+
+    async def _see_off(self, connection: Connection, reason: ByeReason, retry_ms: int | None) -> None:
+        try:
+            async with asyncio.timeout(_GOODBYE_SECONDS):
+                await connection.end(reason, retry_ms)
+        except (OSError, TimeoutError):
+            connection.cut()
+        except Exception:
+            log.exception("a goodbye failed", action="goodbye_failed")
+            connection.cut()
+
+    async def _beat(self) -> None:
+        """One timer for all connections, since each of its own would cost memory and wake-ups."""
+        while True:
+            await asyncio.sleep(_BEAT_SECONDS)
+            now, wall = time.monotonic(), self._clock.now().timestamp()
+            for connection in list(self._connections.values()):
+                try:
+                    self._look_after(connection, now, wall)
+                except Exception:
+                    log.exception("a connection could not be looked after", action="beat_failed")
+
+    def _look_after(self, connection: Connection, now: float, wall: float) -> None:
+        stuck_since = connection.sending_since
+        if stuck_since is not None and now - stuck_since > self._send_timeout_seconds:
+            self._metrics.closes.labels(connection.transport, "slow").inc()
+            connection.cut()
+            return
+        expires_at = connection.expires_at
+        if expires_at is not None:
+            if wall >= expires_at:
+                self.end(connection, "token_expired")
+                return
+            if expires_at - wall <= _WARNING_SECONDS and connection.session not in self._warned:
+                self._warned.add(connection.session)
+                connection.warn_of_token(round(expires_at - wall))
+        if now - connection.last_sent >= self._keep_alive_seconds:
+            connection.keep_alive()

@@ -1,0 +1,122 @@
+"""Server-Sent Events: the answer to `GET /v1/stream`, written by hand so that connections share the same bytes."""
+
+import random
+from collections.abc import Coroutine, Iterable
+from typing import Any
+
+from litestar.types import Receive, Scope, Send
+
+from notify.core.event import Reset
+from notify.core.position import Position
+from notify.live import frames
+from notify.live.follower import Connection, Parts, Start, Visitor
+from notify.live.messages import ByeData, ByeReason, InboxData, TokenData
+from notify.live.tail import LiveEvent
+from notify.live.transport import dropping
+from notify.store.rows import InboxState
+
+__all__ = ("STREAM_HEADERS", "EventStream", "Farewell")
+
+STREAM_HEADERS = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store, no-transform"),
+    (b"x-accel-buffering", b"no"),
+]
+_SHORTEST_RETRY_MS = 1000
+_LONGEST_RETRY_MS = 4000
+
+
+class StreamConnection(Connection):
+    transport = "sse"
+
+    def __init__(self, parts: Parts, visitor: Visitor, send: Send, types: frozenset[str]) -> None:
+        self._raw_send = send
+        self._types = types
+        super().__init__(parts, visitor)
+
+    def _send(self, chunks: list[bytes]) -> Coroutine[Any, Any, None]:
+        body = b"".join(chunks)
+        return self._raw_send({"type": "http.response.body", "body": body, "more_body": True})  # type: ignore[return-value]
+
+    async def _close(self, reason: ByeReason) -> None:  # noqa: ARG002 - a stream has no close code
+        await self._raw_send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def _frame_events(self, events: Iterable[LiveEvent], upto: Position) -> list[bytes]:
+        chunks: list[bytes] = []
+        passed = 0
+        sent = 0
+        for event in events:
+            if self._types and event.kind != "delete" and event.type not in self._types:
+                passed = event.seq
+            else:
+                chunks.append(event.sse)
+                sent = event.seq
+        self._metrics.events_sent.labels("sse").inc(len(chunks))
+        if upto.seq > sent and (passed or not chunks):
+            # The cursor moves past what this connection does not want to see.
+            chunks.append(frames.id_only(str(upto)))
+        return chunks
+
+    def _frame_inbox(self, inbox: InboxState, *, closes_start: bool) -> bytes:
+        position = str(inbox.position)
+        if closes_start:
+            data = InboxData(inbox.unread, inbox.unseen, inbox.total, position, self.session)
+            return frames.with_id("inbox", position, data)
+        return frames.plain("inbox", InboxData(inbox.unread, inbox.unseen, inbox.total, position))
+
+    def _frame_snapshot(self, inbox: InboxState, items: list[Any]) -> list[bytes]:
+        wanted = [item for item in items if not self._types or item.type in self._types]
+        return [
+            *(frames.plain("notification", item) for item in wanted),
+            self._frame_inbox(inbox, closes_start=True),
+        ]
+
+    def _frame_reset(self, reset: Reset) -> bytes:
+        return frames.plain("reset", reset)
+
+    def _frame_bye(self, reason: ByeReason, retry_ms: int | None) -> list[bytes]:
+        last = frames.plain("bye", ByeData(reason))
+        return [last] if retry_ms is None else [frames.retry(retry_ms), last]
+
+    def keep_alive(self) -> None:
+        if not self._is_busy and not self._is_over:
+            self._write([frames.KEEP_ALIVE])
+
+    def warn_of_token(self, expires_in: int) -> None:
+        if not self._is_busy and not self._is_over:
+            self._write([frames.plain("token", TokenData(expires_in, self.session))])
+
+
+class EventStream:
+    """An ASGI response that lasts as long as its client stays."""
+
+    def __init__(self, parts: Parts, visitor: Visitor, start: Start, types: frozenset[str]) -> None:
+        self._parts = parts
+        self._visitor = visitor
+        self._start = start
+        self._types = types
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        connection = StreamConnection(self._parts, self._visitor, send, self._types)
+        connection.on_cut = dropping(scope)
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS})
+            retry_ms = random.randint(_SHORTEST_RETRY_MS, _LONGEST_RETRY_MS)  # noqa: S311 - jitter
+            await send({"type": "http.response.body", "body": frames.retry(retry_ms), "more_body": True})
+            await connection.begin(self._start)
+            # Nothing is heard from a client but that it left, or that our own last word has been sent.
+            while (await receive())["type"] != "http.disconnect":
+                pass
+        finally:
+            connection.leave()
+
+
+class Farewell:
+    """A stream that only says why it does not begin: a browser gives up for good on any other status."""
+
+    def __init__(self, reason: ByeReason, retry_ms: int) -> None:
+        self._body = frames.retry(retry_ms) + frames.plain("bye", ByeData(reason))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
+        await send({"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS})
+        await send({"type": "http.response.body", "body": self._body, "more_body": False})

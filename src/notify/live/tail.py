@@ -1,0 +1,113 @@
+"""The newest events of one followed inbox, in memory, each encoded once per format (law 12)."""
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+
+from notify.core.notification import Notification
+from notify.core.position import Position
+from notify.live import frames
+
+__all__ = ("LiveEvent", "Tail")
+
+_OBJECT_BYTES = 700
+"""What an event costs besides its text: the objects that hold it."""
+
+
+class LiveEvent:
+    """One change as it goes out. Every connection that gets it shares the same bytes."""
+
+    __slots__ = ("_json", "_msgpack", "_sse", "id", "kind", "notification", "position", "seq")
+
+    def __init__(
+        self,
+        kind: Literal["notification", "update", "delete"],
+        position: Position,
+        id_: UUID,
+        notification: Notification | None,
+    ) -> None:
+        self.kind = kind
+        self.seq = position.seq
+        self.position = str(position)
+        self.id = id_
+        self.notification = notification
+        self._sse: bytes | None = None
+        self._json: str | None = None
+        self._msgpack: bytes | None = None
+
+    @property
+    def type(self) -> str | None:
+        return None if self.notification is None else self.notification.type
+
+    @property
+    def sse(self) -> bytes:
+        if self._sse is None:
+            self._sse = frames.sse_event(self.kind, self.position, self.id, self.notification)
+        return self._sse
+
+    @property
+    def json(self) -> str:
+        if self._json is None:
+            self._json = msgspec.json.encode(self._message()).decode()
+        return self._json
+
+    @property
+    def msgpack(self) -> bytes:
+        if self._msgpack is None:
+            self._msgpack = msgspec.msgpack.encode(self._message())
+        return self._msgpack
+
+    @property
+    def bytes(self) -> int:
+        # The text is about as long in every format, and most events are sent in one.
+        return _OBJECT_BYTES + 2 * len(self.sse)
+
+    def _message(self) -> object:
+        return frames.socket_message(self.kind, self.position, self.id, self.notification)
+
+
+class Tail:
+    """Everything that changed past `start`, up to `head`. A cursor at or past `start` needs no database."""
+
+    __slots__ = ("_events", "bytes", "head", "start")
+
+    def __init__(self, head: int) -> None:
+        self._events: deque[LiveEvent] = deque()
+        self.start = head
+        self.head = head
+        self.bytes = 0
+
+    def append(self, event: LiveEvent) -> None:
+        self._events.append(event)
+        self.head = event.seq
+        self.bytes += event.bytes
+
+    def reach(self, head: int) -> None:
+        """What lies between the newest event and this head has been overtaken by later changes: nothing to send."""
+        self.head = head
+
+    def forget_until(self, most_bytes: int) -> None:
+        while self._events and self.bytes > most_bytes:
+            oldest = self._events.popleft()
+            self.bytes -= oldest.bytes
+            self.start = oldest.seq
+
+    def restart(self, head: int) -> None:
+        self._events.clear()
+        self.start = self.head = head
+        self.bytes = 0
+
+    def covers(self, seq: int) -> bool:
+        return seq >= self.start
+
+    def after(self, seq: int) -> Iterator[LiveEvent]:
+        """The events past a position, oldest first. Most who ask lack the newest one only, so it looks from the end."""
+        missing: list[LiveEvent] = []
+        for event in reversed(self._events):
+            if event.seq <= seq:
+                break
+            missing.append(event)
+        return reversed(missing)

@@ -1,0 +1,16 @@
+-- follow: of many inboxes at once, where each stands and what changed in it past a position, in order, as it is now. A
+-- position of NULL asks for no changes.
+SELECT
+    wanted.place, inbox.id AS inbox_id, store.generation || inbox.epoch AS epoch, inbox.floor, inbox.head, inbox.unread,
+    inbox.unseen, inbox.total, changed.*
+FROM unnest($1::text[], $2::text[], $3::bigint[]) WITH ORDINALITY AS wanted (app_id, user_id, after, place)
+JOIN notify.inboxes AS inbox ON inbox.app_id = wanted.app_id AND inbox.user_id = wanted.user_id
+CROSS JOIN notify.store
+LEFT JOIN LATERAL (
+    SELECT notification.*
+    FROM notify.notifications AS notification
+    WHERE notification.inbox_id = inbox.id AND notification.changed_position > wanted.after
+    ORDER BY notification.changed_position
+    LIMIT (SELECT $4::integer)
+) AS changed ON true
+ORDER BY wanted.place, changed.changed_position
