@@ -14,6 +14,7 @@ from litestar.types import ASGIApp
 from notify.api.access import guard_with
 from notify.api.auth import Authenticator
 from notify.api.cors import Cors
+from notify.api.devices import DevicesController
 from notify.api.documents import DOCUMENT_ROUTES
 from notify.api.envelope import Envelope
 from notify.api.health import HealthController, Readiness
@@ -35,6 +36,7 @@ from notify.settings import Settings
 from notify.store.bulk import BulkMarks
 from notify.store.commits import Commit
 from notify.store.database import Database
+from notify.store.devices import Devices
 from notify.store.following import Following
 from notify.store.housekeeping import Housekeeping
 from notify.store.identities import Identities
@@ -52,6 +54,7 @@ _ROUTES = (
     AppsController,
     TokensController,
     StreamController,
+    DevicesController,
     HealthController,
     *DOCUMENT_ROUTES,
 )
@@ -107,8 +110,10 @@ class Service:
             self.metrics,
             tombstones_live=timedelta(days=settings.tombstone_days),
             answers_live=timedelta(hours=settings.idempotency_hours),
+            devices_live=timedelta(days=settings.device_days),
             pause_seconds=settings.housekeeping_seconds,
         )
+        self.devices = Devices(self.database)
         self.hub = Hub(
             Following(self.database),
             self.metrics,
@@ -194,12 +199,13 @@ class Service:
             "authenticator": self.authenticator,
             "bulk_marks": self.bulk_marks,
             "database": self.database,
+            "devices": self.devices,
             "identities": self.identities,
             "hub": self.hub,
             "inboxes": self.inboxes,
             "metrics": self.metrics,
             "outbox": self.outbox,
-            "parts": Parts(self.hub, self.inboxes, self.metrics, self.roster),
+            "parts": Parts(self.hub, self.inboxes, self.devices, self.metrics, self.roster),
             "roster": self.roster,
             "readiness": Readiness(self.database, self.listener, self.roster),
             "settings": self.settings,

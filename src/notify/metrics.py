@@ -30,6 +30,7 @@ class Metrics:
         self.changed = Counter(
             "notify_changed", "Changes to notifications that took a position, by kind.", ["action"], registry=registry
         )
+        self.acks = Counter("notify_acks", "Acknowledgements taken.", registry=registry)
         self.batch_rows = Histogram(
             "notify_batch_rows", "Rows that shared a group commit.", buckets=_ROWS, registry=registry
         )

@@ -133,6 +133,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     """How long a deleted notification is remembered, in days, for clients that were away. Those that stay away longer
     start fresh."""
 
+    device_days: Annotated[int, Meta(ge=1, le=3650)] = 180
+    """How long a named device that is not seen any more keeps its place, in days."""
+
     housekeeping_seconds: Seconds = 300.0
     """Pause between two rounds of removing old tombstones and idempotency answers."""
 

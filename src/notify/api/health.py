@@ -105,7 +105,7 @@ class HealthController(Controller):
         "/health/ready",
         operation_id="ready",
         summary="Whether the service can serve",
-        opt=route(Access.PUBLIC, answer=Ready, touches_database=False),
+        opt=route(Access.PUBLIC, answer=Ready, statuses_too=(503,), touches_database=False),
     )
     async def ready(self, request: Request[Any, Any, Any], readiness: NamedDependency[Readiness]) -> Response[bytes]:
         """200 or 503, with each component's state."""

@@ -14,6 +14,7 @@ from notify.api.messages import POSITION_PATTERN
 from notify.api.problems import PROBLEM_MEDIA_TYPE, Problem, problem_of
 from notify.api.routes import Route
 from notify.core.errors import MethodNotAllowedError, ProblemError, UnauthorizedError, all_problems
+from notify.core.text import AppId
 
 __all__ = ("described_routes", "openapi_document")
 
@@ -140,7 +141,11 @@ def _path_parameters(path: str) -> list[dict[str, Any]]:
 
 
 def _path_schema(name: str) -> dict[str, Any]:
-    return {"type": "string", "format": "uuid"} if name.endswith("_id") else {"type": "string", "minLength": 1}
+    if name == "app":
+        return msgspec.json.schema(AppId)
+    if name == "slug":
+        return {"type": "string", "enum": [problem.slug for problem in all_problems()]}
+    return {"type": "string", "format": "uuid"}
 
 
 def _query_parameters(described: Route, components: dict[str, Any]) -> list[dict[str, Any]]:
@@ -194,6 +199,8 @@ def _responses(described: Route, schema_of: dict[Any, dict[str, Any]]) -> dict[s
             "schema": {"type": "string"},
         }
     responses: dict[str, Any] = {str(described.status): success}
+    for status in described.statuses_too:
+        responses[str(status)] = {**success, "description": "Not done; the answer says why."}
     if "If-None-Match" in described.request_headers:
         responses["304"] = {
             "description": "Nothing has changed.",

@@ -39,6 +39,8 @@ class Route(Struct, frozen=True):
     examples: dict[str, Any]
     problems: tuple[type[ProblemError], ...]
     media_type: str
+    statuses_too: tuple[int, ...]
+    """Other statuses with the same answer."""
 
 
 def route(
@@ -54,6 +56,7 @@ def route(
     problems: tuple[type[ProblemError], ...] = (),
     media_type: str = "application/json",
     touches_database: bool = True,
+    statuses_too: tuple[int, ...] = (),
 ) -> dict[str, Any]:
     """The `opt` of a handler."""
     # Every route refuses a parameter that it does not know.
@@ -66,6 +69,16 @@ def route(
         usual += _BODY_PROBLEMS
     every = tuple(dict.fromkeys([*usual, *problems]))
     described = Route(
-        access, status, answer, body, body_optional, query, request_headers, examples or {}, every, media_type
+        access,
+        status,
+        answer,
+        body,
+        body_optional,
+        query,
+        request_headers,
+        examples or {},
+        every,
+        media_type,
+        statuses_too,
     )
     return {"access": access, "route": described}

@@ -15,7 +15,7 @@ from notify.api.access import Access, caller_of, inbox_of
 from notify.api.inputs import read_query
 from notify.api.messages import Owner
 from notify.api.routes import route
-from notify.core.text import NotificationType
+from notify.core.text import DeviceName, NotificationType
 from notify.live.follower import Parts, Start, Visitor
 from notify.live.roster import Roster
 from notify.live.sse import STREAM_HEADERS, EventStream, Farewell
@@ -28,6 +28,7 @@ _COME_BACK_WITH_A_TOKEN_MS = 60_000
 
 class StreamQuery(Owner, frozen=True, forbid_unknown_fields=True, kw_only=True):
     last_event_id: Annotated[str, Meta(max_length=96, description="As the header `Last-Event-ID`.")] | None = None
+    device: DeviceName | None = None
     start: Annotated[
         Literal["unread", "now"],
         Meta(description="Where to begin without a position: with the newest unread ones, or with what comes."),
@@ -73,7 +74,10 @@ class StreamController(Controller):
         if roster.is_draining:
             return Farewell("shutdown", random.randint(1000, 5000))  # noqa: S311 - jitter
         visitor = Visitor(
-            InboxKey(*inbox_of(request, query.user_id)), secrets.token_urlsafe(12), caller_of(request).expires_at
+            InboxKey(*inbox_of(request, query.user_id)),
+            secrets.token_urlsafe(12),
+            caller_of(request).expires_at,
+            query.device,
         )
         given = (request.headers.get("last-event-id"), query.last_event_id)
         start = Start(tuple(position for position in given if position), query.start)

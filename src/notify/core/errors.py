@@ -5,6 +5,7 @@ from typing import ClassVar
 import msgspec
 
 __all__ = (
+    "AckRefusedError",
     "BodyTooLargeError",
     "BodyTooSlowError",
     "ConflictError",
@@ -128,6 +129,13 @@ class ConflictError(ProblemError):
     slug = "conflict"
     title = "That exists already"
     advice = "Choose another id, or use the one that exists."
+
+
+class AckRefusedError(ProblemError):
+    status = 409
+    slug = "ack-refused"
+    title = "That position cannot be acknowledged"
+    advice = "Acknowledge the position of the latest event you have dealt with, exactly as it was sent."
 
 
 class IdempotencyBusyError(ProblemError):

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-__all__ = ("ActionId", "AppId", "CollapseKey", "Label", "Line", "NotificationType", "Text", "Title", "Url", "UserId")
+__all__ = ("ActionId", "AppId", "CollapseKey", "DeviceName", "Label", "Line", "NotificationType", "Text", "Title", "Url", "UserId")
 
 # In Python `$` also matches before a last line break, which none of these may have.
 _END = r"$(?!\n)"
@@ -60,6 +60,16 @@ CollapseKey = Annotated[
     ),
 ]
 ActionId = Annotated[str, Meta(max_length=64, pattern=r"^[A-Za-z0-9._:\-]+" + _END)]
+DeviceName = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=100,
+        pattern=_NO_CONTROL,
+        description="A device of the user, by a name of its own choice: what it acknowledges is kept under it.",
+        examples=["phone-1f3a"],
+    ),
+]
 AppId = Annotated[
     str,
     Meta(

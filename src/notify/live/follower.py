@@ -21,6 +21,7 @@ from notify.live.hub import Feed, Follower, Hub
 from notify.live.messages import ByeReason
 from notify.live.tail import LiveEvent
 from notify.metrics import Metrics
+from notify.store.devices import Devices
 from notify.store.following import InboxKey
 from notify.store.inbox import Filters, Inboxes
 from notify.store.rows import InboxState
@@ -46,6 +47,7 @@ class Visitor(Struct, frozen=True):
     key: InboxKey
     session: str
     expires_at: float | None
+    device: str | None = None
 
 
 class Roster(Protocol):
@@ -59,6 +61,7 @@ class Parts(Struct, frozen=True):
 
     hub: Hub
     inboxes: Inboxes
+    devices: Devices
     metrics: Metrics
     roster: Roster
 
@@ -79,6 +82,7 @@ class Connection(Follower):
 
         self._hub = parts.hub
         self._inboxes = parts.inboxes
+        self._devices = parts.devices
         self._metrics = parts.metrics
         self._roster = parts.roster
         self._epoch = ""
@@ -147,16 +151,24 @@ class Connection(Follower):
         """From the first position that can be resumed from, or fresh; ends where the inbox stands now."""
         await self.feed.loaded()
         self._epoch = self.feed.epoch
-        given = [position for position in map(_parsed, start.positions) if position is not None]
+        positions = start.positions or await self._acknowledged()
+        given = [position for position in map(_parsed, positions) if position is not None]
         current = [position for position in given if position.epoch == self._epoch]
         if current:
             await self._resume(max(current, key=lambda position: position.seq), start)
-        elif start.positions:
+        elif positions:
             await self._reset("epoch" if given else "malformed", start)
         else:
             await self._start_fresh(start)
         self._is_busy = False
         self.wake()
+
+    async def _acknowledged(self) -> tuple[str, ...]:
+        """Where a named device left off, whichever process it was connected to."""
+        if self.visitor.device is None:
+            return ()
+        position = await self._devices.position(*self.key, self.visitor.device)
+        return () if position is None else (str(position),)
 
     async def _resume(self, position: Position, start: Start) -> None:
         if position.seq > self.feed.tail.head:

@@ -7,10 +7,10 @@ from uuid import UUID
 
 import msgspec
 
-from notify.core.errors import IdempotencyBusyError, IdempotencyMismatchError, ProblemError
+from notify.core.errors import AckRefusedError, IdempotencyBusyError, IdempotencyMismatchError, ProblemError
 from notify.core.notification import Content
 from notify.core.position import Position
-from notify.store.commands import ChangeCommand, Changed, Command, CreateCommand, Sent, SentItem
+from notify.store.commands import AckCommand, ChangeCommand, Changed, Command, CreateCommand, Sent, SentItem
 from notify.store.commits import Commit, Created
 from notify.store.database import Connection, Record
 from notify.store.rows import inbox_state, notification_from
@@ -22,6 +22,13 @@ Outcome = Sent | Changed | ProblemError | None
 
 _EDITABLE = ("title", "body", "level", "data", "url", "actions", "actor")
 _CONTENT = ("type", "level", "title", "body", "data", "url", "actions", "actor", "collapse_key")
+_MOST_DEVICES = 100
+_ACK_REFUSED = {
+    "epoch": "This position is of an inbox that was started over; take the position of what you get from now on.",
+    "ahead": "The inbox has not been at that position; acknowledge what you were sent.",
+    "backwards": "This device has acknowledged a later position already.",
+    "devices": f"A user has at most {_MOST_DEVICES} devices; forget one with DELETE /v1/devices.",
+}
 _decode_sent = msgspec.json.Decoder(Sent).decode
 
 
@@ -40,11 +47,14 @@ class Batch:
 
         self._creates = {n: command for n, command in enumerate(commands) if isinstance(command, CreateCommand)}
         self._changes = {n: command for n, command in enumerate(commands) if isinstance(command, ChangeCommand)}
+        self._acks = {n: command for n, command in enumerate(commands) if isinstance(command, AckCommand)}
 
     @property
     def is_one_statement(self) -> bool:
         """Whether a single statement does it all, so that it needs no transaction around it."""
-        return not self._changes and not any(
+        if self._changes or (self._acks and self._creates):
+            return False
+        return not any(
             create.key is not None or create.content.collapse_key is not None for create in self._creates.values()
         )
 
@@ -65,8 +75,9 @@ class Batch:
         stored |= await self._create(connection, creates, stored)
         for n, create in creates.items():
             items = [stored[n, m] for m in range(len(create.recipients))]
-            self._outcomes[n] = Sent(create.id, items)
+            self._outcomes[n] = Sent.of(create, items)
         await self._change(connection)
+        await self._ack(connection)
         await self._keep_answers(connection, creates)
         return [self._outcomes[n] for n in range(len(self.commands))]
 
@@ -99,7 +110,7 @@ class Batch:
             # All of a create is in one transaction, so one recipient stands for all.
             if not any(row["is_certain"] for _, row in written):
                 continue
-            self._outcomes[n] = Sent(create.id, [_item(row["id"], to.user_id, row) for to, row in written])
+            self._outcomes[n] = Sent.of(create, [_item(row["id"], to.user_id, row) for to, row in written])
             self.commits += [
                 Commit(create.app_id, to.user_id, row["inbox_id"], inbox_state(row), row["position"], "notification")
                 for to, row in written
@@ -216,6 +227,26 @@ class Batch:
         for place, (n, change) in enumerate(changes):
             if place in found:
                 self._outcomes[n] = self._changed(change, found[place])
+
+    async def _ack(self, connection: Connection) -> None:
+        if not self._acks:
+            return
+        acks = list(self._acks.items())
+        rows = await connection.fetch(
+            self._statements["ack"],
+            [ack.app_id for _, ack in acks],
+            [ack.user_id for _, ack in acks],
+            [ack.device for _, ack in acks],
+            [ack.position.epoch for _, ack in acks],
+            [ack.position.seq for _, ack in acks],
+            self._at,
+            _MOST_DEVICES,
+        )
+        refused = {row["place"] - 1: row["refused"] for row in rows}
+        for place, (n, _) in enumerate(acks):
+            # Without a row there is no such inbox, which is an epoch that was never.
+            reason = refused.get(place, "epoch")
+            self._outcomes[n] = None if reason is None else AckRefusedError(_ACK_REFUSED[reason])
 
     def _changed(self, change: ChangeCommand, row: Record) -> Changed:
         inbox = inbox_state(row)

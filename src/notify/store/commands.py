@@ -10,7 +10,17 @@ from notify.core.notification import Content, Notification
 from notify.core.position import Position
 from notify.core.states import Mark
 
-__all__ = ("ChangeCommand", "Changed", "Command", "CreateCommand", "IdempotencyKey", "Recipient", "Sent", "SentItem")
+__all__ = (
+    "AckCommand",
+    "ChangeCommand",
+    "Changed",
+    "Command",
+    "CreateCommand",
+    "IdempotencyKey",
+    "Recipient",
+    "Sent",
+    "SentItem",
+)
 
 
 class IdempotencyKey(Struct, frozen=True):
@@ -60,7 +70,20 @@ class ChangeCommand(Struct, frozen=True):
         return 1
 
 
-Command = CreateCommand | ChangeCommand
+class AckCommand(Struct, frozen=True):
+    """A device has everything up to a position."""
+
+    app_id: str
+    user_id: str
+    device: str
+    position: Position
+
+    @property
+    def rows(self) -> int:
+        return 1
+
+
+Command = CreateCommand | ChangeCommand | AckCommand
 
 
 class SentItem(Struct, frozen=True):
@@ -77,6 +100,11 @@ class Sent(Struct, frozen=True):
     id: UUID
     items: list[SentItem]
     replayed: bool = False
+
+    @classmethod
+    def of(cls, create: CreateCommand, items: list[SentItem]) -> "Sent":
+        # A create with one recipient may have collapsed into a notification that has an id already.
+        return cls(items[0].id if len(items) == 1 else create.id, items)
 
 
 class Changed(Struct, frozen=True):

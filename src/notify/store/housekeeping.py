@@ -1,7 +1,7 @@
 """Forgetting what is old enough: tombstones, which raises the floors of their inboxes, and idempotency answers."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -26,6 +26,7 @@ class Housekeeping:
         *,
         tombstones_live: timedelta,
         answers_live: timedelta,
+        devices_live: timedelta,
         pause_seconds: float,
     ) -> None:
         self._database = database
@@ -33,6 +34,7 @@ class Housekeeping:
         self._metrics = metrics
         self._tombstones_live = tombstones_live
         self._answers_live = answers_live
+        self._devices_live = devices_live
         self._pause_seconds = pause_seconds
         self._task: asyncio.Task[None] | None = None
 
@@ -57,8 +59,10 @@ class Housekeeping:
     async def tidy(self) -> None:
         while await self._purge_tombstones() == _ROWS_PER_TRANSACTION:
             pass
-        while await self._forget_answers() == _ROWS_PER_TRANSACTION:
-            pass
+        now = self._clock.now()
+        await self._forget("forget_answers", "idempotency_answer", now - self._answers_live)
+        await self._forget("forget_devices", "device", now - self._devices_live)
+        await self._forget("forget_acks", "ack", now - self._devices_live)
 
     async def _purge_tombstones(self) -> int:
         statements = self._database.statements
@@ -72,12 +76,11 @@ class Housekeeping:
         self._metrics.purged.labels("tombstone").inc(len(old))
         return len(old)
 
-    async def _forget_answers(self) -> int:
-        before = self._clock.now() - self._answers_live
-        async with self._database.connection() as connection:
-            status = await connection.execute(
-                self._database.statements["forget_answers"], before, _ROWS_PER_TRANSACTION
-            )
-        forgotten = int(status.rpartition(" ")[2])
-        self._metrics.purged.labels("idempotency_answer").inc(forgotten)
-        return forgotten
+    async def _forget(self, statement: str, kind: str, before: datetime) -> None:
+        while True:
+            async with self._database.connection() as connection:
+                status = await connection.execute(self._database.statements[statement], before, _ROWS_PER_TRANSACTION)
+            forgotten = int(status.rpartition(" ")[2])
+            self._metrics.purged.labels(kind).inc(forgotten)
+            if forgotten < _ROWS_PER_TRANSACTION:
+                return

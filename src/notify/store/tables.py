@@ -195,6 +195,28 @@ Table(
 )
 
 
+Table(
+    "devices",
+    _metadata,
+    Column("inbox_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("name", _NAME, primary_key=True),
+    Column("epoch", Text, nullable=False),
+    Column("acked", BigInteger, nullable=False),
+    Column("seen_at", _TIME, nullable=False),
+    CheckConstraint("acked >= 0", name="devices_acked"),
+    Index("devices_seen_at", "seen_at"),
+)
+
+Table(
+    "acks",
+    _metadata,
+    Column("inbox_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("upto", BigInteger, primary_key=True, autoincrement=False),
+    Column("acked_at", _TIME, nullable=False),
+    Index("acks_acked_at", "acked_at"),
+)
+
+
 def metadata_for(schema: str) -> MetaData:
     """The tables as they are in this schema."""
     described = MetaData(schema=schema)

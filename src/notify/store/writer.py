@@ -19,7 +19,7 @@ from notify.core.errors import (
 )
 from notify.metrics import Metrics
 from notify.store.batch import Batch, Outcome
-from notify.store.commands import ChangeCommand, Changed, Command, CreateCommand, IdempotencyKey, Sent
+from notify.store.commands import AckCommand, ChangeCommand, Changed, Command, CreateCommand, IdempotencyKey, Sent
 from notify.store.commits import OnCommit
 from notify.store.database import TRY_AGAIN, Database
 
@@ -29,6 +29,7 @@ log = structlog.get_logger(__name__)
 
 _FIRST_PAUSE_SECONDS = 0.02
 _LONGEST_PAUSE_SECONDS = 0.5
+_MOST_PUT_OFF = 1000
 
 
 class _Waiting:
@@ -91,6 +92,10 @@ class Writer:
             self._metrics.changed.labels(command.action).inc()
         return outcome
 
+    async def ack(self, command: AckCommand) -> None:
+        await self._submit(command)
+        self._metrics.acks.inc()
+
     def batch_of(self, commands: Sequence[Command]) -> Batch:
         return Batch(commands, self._database.statements, self._clock.now(), self._idempotency_live)
 
@@ -152,6 +157,8 @@ class Writer:
             things = set(_touches(waiting.command))
             if touched & things:
                 later.append(waiting)
+                if len(later) > _MOST_PUT_OFF:
+                    break
             else:
                 batch.append(self._forget(waiting))
                 rows += waiting.command.rows
@@ -217,6 +224,8 @@ def _resolve(future: asyncio.Future[Outcome], outcome: Outcome) -> None:
 def _touches(command: Command) -> Iterator[tuple[Any, ...]]:
     if isinstance(command, ChangeCommand):
         yield ("notification", command.id)
+    elif isinstance(command, AckCommand):
+        yield ("device", command.app_id, command.user_id, command.device)
     elif command.content.collapse_key is not None:
         for recipient in command.recipients:
             yield ("collapse", command.app_id, recipient.user_id, command.content.collapse_key)
