@@ -15,7 +15,10 @@ from notify.settings import Settings, SettingsError, load, unknown_names
 from notify.store.embedded import EmbeddedError, EmbeddedPostgres, FolderLock
 from notify.store.migrate import Migrations
 
-__all__ = ("Problem", "Surroundings", "found_settings", "ready_database", "with_admin_key")
+__all__ = ("ADDRESS_FILE", "Problem", "Surroundings", "found_settings", "ready_database", "with_admin_key")
+
+ADDRESS_FILE = "service.url"
+"""Where a service says, in its data folder, how it is reached."""
 
 _OLDEST_POSTGRESQL = 15
 _PAUSE_SECONDS = 0.25

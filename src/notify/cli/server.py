@@ -1,0 +1,145 @@
+"""uvicorn as we run it: on a socket of our own, seeing live connections off before it stops."""
+
+import os
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+from uvicorn.supervisors import ChangeReload
+
+from notify import logs
+from notify.api.protocol import HttpProtocol
+from notify.app import Service
+from notify.cli.surroundings import Problem, found_settings
+from notify.cli.workers import keep_working
+from notify.settings import Settings
+
+__all__ = ("address_of", "bound_socket", "outlive_signals", "serve_alone", "serve_reloading", "serve_with_workers")
+
+_BACKLOG = 2048
+_SOCKET_OPTIONS = [
+    # Accepted sockets inherit these. A peer that is gone without a word is noticed within a minute, and one that takes
+    # nothing holds little memory of the kernel's.
+    (socket.SOL_SOCKET, socket.SO_REUSEADDR, 1),
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.SOL_SOCKET, socket.SO_SNDBUF, 64 * 1024),
+    *(
+        (socket.IPPROTO_TCP, getattr(socket, name), value)
+        for name, value in {
+            "TCP_KEEPIDLE": 30,
+            "TCP_KEEPINTVL": 10,
+            "TCP_KEEPCNT": 3,
+            "TCP_USER_TIMEOUT": 60_000,
+        }.items()
+        if hasattr(socket, name)  # Linux has all, macOS some
+    ),
+]
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, service: Service, on_ready: Callable[[], Awaitable[None]] | None) -> None:
+        self._service = service
+        self._on_ready = on_ready
+        super().__init__(_configured(service.asgi, service.settings))
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self._on_ready is not None and not self.should_exit:
+            await self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # While the listening sockets are still open: whoever comes now is told to come back.
+        await self._service.roster.drain(self._service.settings.drain_seconds)
+        await super().shutdown(sockets)
+
+
+def serve_alone(service: Service, listening: socket.socket, on_ready: Callable[[], Awaitable[None]]) -> None:
+    _Server(service, on_ready).run(sockets=[listening])
+
+
+def serve_with_workers(settings: Settings, listening: socket.socket, workers: int) -> None:
+    _hand_down(settings)
+    keep_working(work, listening, workers)
+
+
+def serve_reloading(settings: Settings, listening: socket.socket) -> None:
+    """One process that starts again whenever the code changes."""
+    _hand_down(settings)
+    config = _configured("notify.cli.server:from_environment", settings)
+    config.factory = True
+    config.reload_dirs = [Path(__file__).parents[1]]
+    ChangeReload(config, target=_work_on, sockets=[listening]).run()
+
+
+def work(listening: socket.socket) -> None:
+    """What a child process does; it finds what it needs in the environment."""
+    settings = found_settings()
+    logs.configure(settings.log_level, settings.log_format)
+    outlive_signals()
+    _Server(Service(settings), None).run(sockets=[listening])
+
+
+def _work_on(sockets: list[socket.socket] | None = None) -> None:
+    work(*(sockets or ()))
+
+
+def from_environment() -> object:
+    """The application by name, as uvicorn wants to know it even where `work` makes its own."""
+    return Service(found_settings()).asgi
+
+
+def outlive_signals() -> None:
+    """The server stops on SIGINT and SIGTERM and then raises them once more, which would end us before the database is
+    stopped. Never undone: a second Ctrl-C must not interrupt what is left to do either.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+
+
+@contextmanager
+def bound_socket(settings: Settings) -> Iterator[socket.socket]:
+    """Bound before anything is started, so that a taken port is said at once."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as listening:
+        for level, option, value in _SOCKET_OPTIONS:
+            listening.setsockopt(level, option, value)
+        try:
+            listening.bind((settings.host, settings.port))
+            listening.listen(_BACKLOG)
+        except OSError as error:
+            raise Problem(
+                f"Cannot listen on {settings.host}:{settings.port}: {os.strerror(error.errno or 0)}; "
+                "set PORT to another."
+            ) from error
+        yield listening
+
+
+def address_of(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    return f"http://{host}:{port}"
+
+
+def _configured(app: object, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        loop="uvloop",
+        http=HttpProtocol,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,  # it would print query strings; the envelope logs each request
+        server_header=False,
+        backlog=_BACKLOG,
+        timeout_graceful_shutdown=round(settings.shutdown_seconds) or 1,
+    )
+
+
+def _hand_down(settings: Settings) -> None:
+    """What this process has found out, for those it starts."""
+    assert settings.database_url is not None  # noqa: S101 - ready_database has seen to it
+    assert settings.admin_key is not None  # noqa: S101 - with_admin_key has seen to it
+    os.environ.update(NOTIFY_DATABASE_URL=settings.database_url, NOTIFY_ADMIN_KEY=settings.admin_key)

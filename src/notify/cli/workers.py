@@ -1,0 +1,45 @@
+"""Several processes on one listening socket: started together, stopped together, one that dies is replaced."""
+
+import multiprocessing
+import signal
+import socket
+import time
+from collections.abc import Callable
+from multiprocessing.connection import wait
+from multiprocessing.context import SpawnProcess
+
+import structlog
+
+__all__ = ("keep_working",)
+
+log = structlog.get_logger(__name__)
+
+_LOOK_SECONDS = 0.2
+_REST_SECONDS = 1.0
+"""Between the death of a worker and its replacement, so that one that cannot start does not spin."""
+
+
+def keep_working(work: Callable[[socket.socket], None], listening: socket.socket, workers: int) -> None:
+    """Until SIGTERM or SIGINT; returns when every worker has left."""
+    told: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: told.append(number))
+    spawn = multiprocessing.get_context("spawn")
+
+    def started() -> SpawnProcess:
+        process = spawn.Process(target=work, args=(listening,), name="notify worker")
+        process.start()
+        return process
+
+    processes = [started() for _ in range(workers)]
+    while not told:
+        wait([process.sentinel for process in processes], timeout=_LOOK_SECONDS)
+        for place, process in enumerate(processes):
+            if not told and process.exitcode is not None:
+                log.error("a worker died and is replaced", action="worker_died", exit_code=process.exitcode)
+                time.sleep(_REST_SECONDS)
+                processes[place] = started()
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join()
