@@ -1,0 +1,1 @@
+DROP TABLE notify.revocations, notify.seen, notify.sessions, notify.processes;
