@@ -13,8 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from build_context import BuildContext
-from containerfile import carry_out, stages
+from support.build_context import BuildContext
+from support.containerfile import carry_out, stages
 
 from notify.settings import environment_names
 
