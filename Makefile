@@ -48,8 +48,9 @@ coverage: $(READY) ## the test suite, and which lines and branches it reached
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-openapi: $(READY) ## is openapi/openapi.json what the code says?
+openapi: $(READY) ## are openapi/openapi.json and asyncapi.json what the code says?
 	$(BIN)/notify openapi --check
+	$(BIN)/notify asyncapi --check
 
 docs: $(READY) ## is the README's table of settings what the code says?
 	$(BIN)/notify settings --check README.md

@@ -12,24 +12,28 @@ from litestar.di import Provide
 from litestar.types import ASGIApp
 
 from notify.api.access import guard_with
+from notify.api.asyncapi import asyncapi_document
 from notify.api.auth import Authenticator
 from notify.api.cors import Cors
 from notify.api.devices import DevicesController
 from notify.api.documents import DOCUMENT_ROUTES
-from notify.api.envelope import Envelope
+from notify.api.envelope import Envelope, keep_failure
 from notify.api.health import HealthController, Readiness
 from notify.api.identities import AppsController, TokensController
 from notify.api.inbox import ChangesController, InboxController
 from notify.api.openapi import openapi_document
 from notify.api.problems import exception_handlers
 from notify.api.sending import SendingController
+from notify.api.sessions import PresenceController, RefreshController, SessionsController
+from notify.api.socket import SocketParts, explain_socket, open_socket
 from notify.api.stream import StreamController
 from notify.core.clock import Clock, SystemClock
 from notify.core.identity import DEFAULT_APP
-from notify.live.doorbell import COMPARE_ALL, INBOXES, Doorbell, rings_in
+from notify.live.doorbell import COMPARE_ALL, INBOXES, REVOKED, SESSIONS, Doorbell, ids_in, rings_in
 from notify.live.follower import Parts
 from notify.live.hub import Hub, HubLimits
 from notify.live.listener import Listener
+from notify.live.registry import Registry
 from notify.live.roster import Roster
 from notify.metrics import Metrics
 from notify.settings import Settings
@@ -42,6 +46,7 @@ from notify.store.housekeeping import Housekeeping
 from notify.store.identities import Identities
 from notify.store.inbox import Inboxes
 from notify.store.outbox import Outbox
+from notify.store.sessions import Sessions
 from notify.store.statements import Statements
 from notify.store.writer import Writer
 
@@ -54,6 +59,11 @@ _ROUTES = (
     AppsController,
     TokensController,
     StreamController,
+    open_socket,
+    explain_socket,
+    RefreshController,
+    PresenceController,
+    SessionsController,
     DevicesController,
     HealthController,
     *DOCUMENT_ROUTES,
@@ -131,6 +141,16 @@ class Service:
             send_timeout_seconds=settings.send_timeout_seconds,
         )
         self.doorbell = Doorbell(settings.database_url, settings.schema)
+        self.sessions = Sessions(self.database)
+        self.registry = Registry(
+            self.sessions,
+            self.roster,
+            self.doorbell,
+            self.metrics,
+            live_seconds=settings.presence_seconds,
+            poll_seconds=settings.safety_poll_seconds,
+        )
+        self.roster.watcher = self.registry
         self.listener = Listener(
             settings.listen_database_url or settings.database_url,
             settings.schema,
@@ -163,7 +183,15 @@ class Service:
             await self.keep_default_secret()
             self.writer.start()
             stack.push_async_callback(self.writer.stop)
-            for part in (self.hub, self.roster, self.doorbell, self.outbox, self.housekeeping, self.listener):
+            for part in (
+                self.hub,
+                self.roster,
+                self.doorbell,
+                self.registry,
+                self.outbox,
+                self.housekeeping,
+                self.listener,
+            ):
                 part.start()
                 stack.push_async_callback(part.stop)
             # What lives as long as the process need not be looked at by every collection.
@@ -184,17 +212,31 @@ class Service:
         # Whatever rang before is found by looking.
         self.outbox.ring()
         self.hub.compare_all()
+        self.registry.compare()
 
     def _rung(self, payload: str) -> None:
+        try:
+            self._answer(payload)
+        except ValueError:
+            # Anyone with a connection to this database may ring. Looking does no harm.
+            self._listening()
+
+    def _answer(self, payload: str) -> None:
         if payload == "outbox":
             self.outbox.ring()
         elif payload == COMPARE_ALL:
             self.hub.compare_all()
+            self.registry.compare()
         elif payload.startswith(INBOXES):
             for inbox_id, epoch, head in rings_in(payload):
                 self.hub.rung(inbox_id, epoch, head)
+        elif payload.startswith(SESSIONS):
+            self.registry.rung_sessions(ids_in(payload))
+        elif payload.startswith(REVOKED):
+            self.registry.rung_revoked(ids_in(payload))
 
     def _litestar(self) -> Litestar:
+        parts = Parts(self.hub, self.inboxes, self.devices, self.metrics, self.roster)
         provided: dict[str, Any] = {
             "authenticator": self.authenticator,
             "bulk_marks": self.bulk_marks,
@@ -205,10 +247,15 @@ class Service:
             "inboxes": self.inboxes,
             "metrics": self.metrics,
             "outbox": self.outbox,
-            "parts": Parts(self.hub, self.inboxes, self.devices, self.metrics, self.roster),
+            "parts": parts,
+            "registry": self.registry,
             "roster": self.roster,
             "readiness": Readiness(self.database, self.listener, self.roster),
+            "sessions": self.sessions,
             "settings": self.settings,
+            "socket_parts": SocketParts(
+                parts, self.roster, self.writer, self.bulk_marks, self.authenticator, self.settings
+            ),
             "writer": self.writer,
         }
 
@@ -222,11 +269,13 @@ class Service:
             dependencies={name: Provide(_always(part), sync_to_thread=False) for name, part in provided.items()},
             guards=[guard_with(self.authenticator)],
             exception_handlers=exception_handlers(),
+            after_exception=[keep_failure],
             lifespan=[lifespan],
             openapi_config=None,
             logging_config=None,
         )
         app.state.openapi = msgspec.json.encode(openapi_document(app))
+        app.state.asyncapi = msgspec.json.encode(asyncapi_document())
         return app
 
 

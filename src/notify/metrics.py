@@ -10,7 +10,7 @@ _ROWS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
 class Metrics:
-    content_type = CONTENT_TYPE_LATEST
+    content_type = CONTENT_TYPE_LATEST.removesuffix("; charset=utf-8")  # which Litestar adds to any text
 
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
@@ -57,6 +57,11 @@ class Metrics:
         )
 
         self.connections = Gauge("notify_connections", "Live connections.", ["transport"], registry=registry)
+        self.session_rows_waiting = Gauge(
+            "notify_session_rows_waiting",
+            "Live connections that the other processes have not been told of yet, come or gone.",
+            registry=registry,
+        )
         self.followed_inboxes = Gauge("notify_followed_inboxes", "Inboxes that somebody follows.", registry=registry)
         self.followers_behind = Gauge(
             "notify_followers_behind", "Connections that read from the database to catch up.", registry=registry
@@ -67,6 +72,12 @@ class Metrics:
             "notify_wake_seconds",
             "Time from a commit to the last of its followers' sockets.",
             buckets=_SECONDS,
+            registry=registry,
+        )
+        self.socket_messages = Counter(
+            "notify_socket_messages",
+            "Messages of WebSocket clients, by type and whether they could be carried out.",
+            ["type", "outcome"],
             registry=registry,
         )
         self.resets = Counter(

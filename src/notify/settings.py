@@ -30,7 +30,10 @@ __all__ = (
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
 
 
-_POSTGRES_URL = r"^postgres(ql)?://"
+# Strict about the characters that a password may not have as they are: what follows one of them would be taken for a
+# host, a port or a database, and shown in messages.
+_HOST = r"(\[[0-9A-Fa-f:.]+\]|[^@/?#:,\[\]\s]*)(:\d*)?"
+_POSTGRES_URL = rf"^postgres(ql)?://([^@/?#\s]*@)?{_HOST}(,{_HOST})*(/[^@/?#\s]*)?(\?[^#\s]*)?$"
 _ORIGIN = r"^(\*|https?://[^/\s*]+)$"
 _NAME = r"^[a-z_][a-z0-9_]{0,47}$"
 
@@ -158,6 +161,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     send_timeout_seconds: Seconds = 30.0
     """How long a client may leave what it is sent untaken before it is dropped; it resumes without loss."""
 
+    presence_seconds: Annotated[float, Meta(ge=1, le=600)] = 30.0
+    """How long after its last sign of life the connections of a process count; then its users are no longer online."""
+
     feed_grace_seconds: Seconds = 30.0
     """How long an inbox that nobody follows any more is kept in memory."""
 
@@ -166,6 +172,24 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     all_tails_bytes: Annotated[int, Meta(ge=0, le=16 * 1024 * 1024 * 1024)] = 64 * 1024 * 1024
     """Memory for the newest events of all followed inboxes, in bytes."""
+
+    heartbeat_seconds: Annotated[int, Meta(ge=1, le=3600)] = 25
+    """How often a WebSocket is sent a ping, in seconds."""
+
+    heartbeat_timeout_seconds: Seconds = 20.0
+    """How long a WebSocket's client may leave a ping unanswered before it is dropped; it resumes without loss."""
+
+    socket_message_bytes: Annotated[int, Meta(ge=1024, le=16 * 1024 * 1024)] = 64 * 1024
+    """Largest message that a WebSocket's client may send, in bytes; a larger one closes the connection."""
+
+    socket_messages_per_second: Annotated[float, Meta(gt=0, le=100_000)] = 50.0
+    """Messages that a WebSocket's client may send per second in the long run; what comes faster waits to be read."""
+
+    socket_burst: Annotated[int, Meta(ge=1, le=100_000)] = 100
+    """Messages that a WebSocket's client may send at once before it is slowed down."""
+
+    socket_most_malformed: Annotated[int, Meta(ge=1, le=100_000)] = 20
+    """Messages in a row that make no sense, after which a WebSocket is closed."""
 
     drain_seconds: Annotated[float, Meta(ge=0, le=600)] = 5.0
     """Over how long live connections are sent away when the service stops."""
@@ -187,11 +211,14 @@ class Settings(Struct, frozen=True, kw_only=True):
 SECRETS = frozenset({"database_url", "listen_database_url", "admin_key", "jwt_secret"})
 
 _PATTERNS = {
-    _POSTGRES_URL: "a URL that begins with postgresql://",
+    _POSTGRES_URL: "a URL that begins with postgresql://, `/`, `@` and the like in its password percent-encoded",
     _ORIGIN: "an origin such as https://shop.example, or *",
     _NAME: "up to 48 small letters, digits and underscores",
 }
 _ORDER = ("auto", "debug", "info", "warning", "error", "text", "json")
+_CLIENT_NAMES = frozenset({"NOTIFY_URL", "NOTIFY_API_KEY"})
+"""What `notify send` and `notify tail` look for, which are clients of a service and not settings of one."""
+
 _ALIASES = {"database_url": "DATABASE_URL", "port": "PORT", "host": "HOST"}
 _PREFIX = "NOTIFY_"
 
@@ -206,19 +233,18 @@ class SettingsError(Exception):
 
 def load(environment: Mapping[str, str], *, env_file: Path | None = None) -> Settings:
     """The settings of this environment; what it does not set, `env_file` may."""
-    values = _present(dotenv_values(env_file) if env_file is not None and env_file.is_file() else {}) | _present(
-        environment
-    )
+    sources = _present(environment), _present(_written_in(env_file))
     types = get_type_hints(Settings, include_extras=True)
     fields: dict[str, Any] = {}
     problems: list[str] = []
     for field in Settings.__struct_fields__:
-        name = next((name for name in _names_of(field) if name in values), None)
-        if name is None:
+        found = [(name, values[name]) for values in sources for name in _names_of(field) if name in values]
+        if not found:
             continue
+        name, text = found[0]
         try:
-            fields[field] = _parsed(types[field], values[name])
-        except (msgspec.ValidationError, ValueError):
+            fields[field] = _parsed(types[field], text)
+        except (msgspec.ValidationError, ValueError, RuntimeError):
             # Without the value: it may be a secret.
             problems.append(f"{name}: expected {allowed(field)}.")
     if not problems:
@@ -238,12 +264,12 @@ def environment_names() -> frozenset[str]:
     return frozenset(name for field in Settings.__struct_fields__ for name in _names_of(field))
 
 
-def unknown_names(environment: Mapping[str, str]) -> list[str]:
+def unknown_names(environment: Mapping[str, str], *, env_file: Path | None = None) -> list[str]:
     """Variables that look like ours and are not: most likely a slip of the finger."""
-    known = environment_names()
+    known = environment_names() | _CLIENT_NAMES
     return sorted(
         name
-        for name in environment
+        for name in {*environment, *_written_in(env_file)}
         if name.startswith(_PREFIX) and name not in known and not name.startswith("NOTIFY_TEST_")
     )
 
@@ -266,6 +292,15 @@ def documentation() -> Mapping[str, str]:
 def _names_of(field: str) -> tuple[str, ...]:
     own = _PREFIX + field.upper()
     return (own, _ALIASES[field]) if field in _ALIASES else (own,)
+
+
+def _written_in(env_file: Path | None) -> Mapping[str, str | None]:
+    if env_file is None or not env_file.is_file():
+        return {}
+    try:
+        return dotenv_values(env_file)
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError([f"{env_file}: expected a text file in UTF-8 that can be read."]) from error
 
 
 def _present(variables: Mapping[str, str | None]) -> dict[str, str]:

@@ -13,10 +13,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from support.build_context import BuildContext
-from support.containerfile import carry_out, stages
 
 from notify.settings import environment_names
+from support.build_context import BuildContext
+from support.containerfile import carry_out, stages
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = (ROOT / "compose.yaml").read_text(encoding="utf-8")

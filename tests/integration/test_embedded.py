@@ -24,12 +24,12 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from notify.store.embedded import EmbeddedError, EmbeddedPostgres, FolderLock
 from notify.store.embedded import accounts as accounts_module
-from notify.store.embedded import server as embedded_module
 from notify.store.embedded import postmaster as postmaster_module
 from notify.store.embedded import programs as programs_module
+from notify.store.embedded import server as embedded_module
 from notify.store.embedded.accounts import Account
-from notify.store.embedded import EmbeddedError, EmbeddedPostgres, FolderLock
 from notify.store.embedded.postmaster import Postmaster
 from notify.store.embedded.programs import Programs, find_programs
 

@@ -4,17 +4,30 @@ from enum import Enum
 from typing import Any
 
 import msgspec
-from litestar.connection import ASGIConnection, Request
+from litestar.connection import ASGIConnection, WebSocket
 from litestar.exceptions import MethodNotAllowedException
 from litestar.handlers import BaseRouteHandler
 from litestar.routes import HTTPRoute
 
 from notify.api.auth import Authenticator
-from notify.core.errors import ExpiredError, ForbiddenError, InvalidError, NotFoundError
+from notify.core.errors import ExpiredError, ForbiddenError, InvalidError, NotFoundError, ProblemError
 from notify.core.identity import Caller
 from notify.core.text import AppId
 
-__all__ = ("Access", "app_of", "caller_of", "guard_with", "inbox_of", "owner_of")
+__all__ = (
+    "Access",
+    "Connection",
+    "app_of",
+    "caller_of",
+    "check_access",
+    "guard_with",
+    "inbox_of",
+    "owner_of",
+    "refusal_of",
+)
+
+Connection = ASGIConnection[Any, Any, Any, Any]
+"""A request, or a WebSocket."""
 
 
 class Access(Enum):
@@ -23,21 +36,28 @@ class Access(Enum):
     PUBLIC = "Open to everyone."
     READ = "A user's token, or an API key with the scope `inbox`."
     INBOX = "A user's token with the scope `inbox`, or an API key with that scope."
+    INBOX_KEY = "An API key with the scope `inbox`."
+    USER = "A user's token."
     SEND = "An API key with the scope `send`, or a user's token with it."
     ADMIN = "An API key with the scope `admin`, or the admin key."
     OPERATOR = "The admin key."
 
 
+_REFUSAL = "refusal"
+_FOR_KEYS = frozenset({Access.INBOX_KEY})
+_FOR_USERS = frozenset({Access.USER})
 _SCOPES = {
     Access.READ: frozenset({"inbox", "inbox:read"}),
     Access.INBOX: frozenset({"inbox"}),
+    Access.INBOX_KEY: frozenset({"inbox"}),
+    Access.USER: frozenset({"inbox", "inbox:read"}),
     Access.SEND: frozenset({"send"}),
     Access.ADMIN: frozenset({"admin"}),
 }
 
 
 def guard_with(authenticator: Authenticator) -> Any:
-    async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
         if connection.scope.get("method") == "OPTIONS":
             raise _no_options(connection)
         access = handler.opt.get("access", Access.OPERATOR)
@@ -45,25 +65,36 @@ def guard_with(authenticator: Authenticator) -> Any:
             return
         opens_live = bool(handler.opt.get("opens_live"))
         try:
-            caller = await authenticator.caller_of(connection, opens_live=opens_live)
-        except ExpiredError:
-            if not opens_live:
+            connection.scope["auth"] = caller = await authenticator.caller_of(connection, opens_live=opens_live)
+            check_access(caller, access)
+        except ProblemError as refusal:
+            # On what opens a live connection the handler says so, in a way that a browser can hear.
+            if not opens_live or not (isinstance(connection, WebSocket) or isinstance(refusal, ExpiredError)):
                 raise
-            # The handler says so in a way that a browser can hear.
             connection.scope["auth"] = None
-            return
-        connection.scope["auth"] = caller
-        if caller.is_operator:
-            return
-        if access is Access.OPERATOR:
-            raise ForbiddenError("Only the admin key (NOTIFY_ADMIN_KEY) may do this.")
-        if not caller.scopes & _SCOPES[access]:
-            raise ForbiddenError(f"This call needs: {access.value}")
+            connection.scope["state"][_REFUSAL] = refusal
 
     return guard
 
 
-def _no_options(connection: ASGIConnection[Any, Any, Any, Any]) -> MethodNotAllowedException:
+def check_access(caller: Caller, access: Access) -> None:
+    if access in (_FOR_USERS if caller.user_id is None else _FOR_KEYS):
+        raise ForbiddenError(f"This call needs: {access.value}")
+    if caller.is_operator:
+        return
+    if access is Access.OPERATOR:
+        raise ForbiddenError("Only the admin key (NOTIFY_ADMIN_KEY) may do this.")
+    if not caller.scopes & _SCOPES[access]:
+        raise ForbiddenError(f"This call needs: {access.value}")
+
+
+def refusal_of(connection: Connection) -> ProblemError | None:
+    """Why who opens a live connection may not; the guard leaves it to the handler to say so."""
+    refusal: ProblemError | None = connection.scope["state"].get(_REFUSAL)
+    return refusal
+
+
+def _no_options(connection: Connection) -> MethodNotAllowedException:
     """Litestar answers OPTIONS by itself, with only some of the methods where several handlers share a path."""
     template = connection.scope["path_template"]
     routes = (route for route in connection.app.routes if isinstance(route, HTTPRoute))
@@ -71,12 +102,12 @@ def _no_options(connection: ASGIConnection[Any, Any, Any, Any]) -> MethodNotAllo
     return MethodNotAllowedException(headers={"allow": ", ".join(methods)})
 
 
-def caller_of(request: Request[Any, Any, Any]) -> Caller:
+def caller_of(request: Connection) -> Caller:
     caller: Caller = request.scope["auth"]
     return caller
 
 
-def inbox_of(request: Request[Any, Any, Any], user_id: str | None) -> tuple[str, str]:
+def inbox_of(request: Connection, user_id: str | None) -> tuple[str, str]:
     """The app and user whose inbox a request means: a user's own, or the one that an API key names."""
     app_id, owner = owner_of(request, user_id)
     if owner is None:
@@ -84,7 +115,7 @@ def inbox_of(request: Request[Any, Any, Any], user_id: str | None) -> tuple[str,
     return app_id, owner
 
 
-def owner_of(request: Request[Any, Any, Any], user_id: str | None) -> tuple[str, str | None]:
+def owner_of(request: Connection, user_id: str | None) -> tuple[str, str | None]:
     """The same where an id already says which notification is meant, so that an API key need not name its user."""
     caller = caller_of(request)
     if caller.user_id is None:
@@ -94,7 +125,7 @@ def owner_of(request: Request[Any, Any, Any], user_id: str | None) -> tuple[str,
     return caller.app_id, caller.user_id
 
 
-def app_of(request: Request[Any, Any, Any], app_id: str) -> str:
+def app_of(request: Connection, app_id: str) -> str:
     """An app that the path names, if the caller's key is of that app or the admin key."""
     try:
         msgspec.convert(app_id, AppId)

@@ -15,7 +15,7 @@ from msgspec import Meta, Struct
 from notify.core.clock import Clock
 from notify.core.errors import ExpiredError, ForbiddenError, NotFoundError, UnauthorizedError
 from notify.core.identity import DEFAULT_APP, KEY_SCOPES, TOKEN_SCOPES, Caller
-from notify.core.text import UserId
+from notify.core.text import AppId, UserId
 from notify.store.identities import Identities
 
 __all__ = ("Authenticator",)
@@ -31,7 +31,6 @@ _LAST_SECOND = 253_402_300_799
 class _Claims(Struct):
     sub: UserId
     exp: Annotated[float, Meta(le=_LAST_SECOND)]
-    app: str = DEFAULT_APP
     scope: str = "inbox"
 
 
@@ -64,7 +63,7 @@ class Authenticator:
             raise UnauthorizedError
         if len(credential) > _LONGEST_CREDENTIAL:
             raise UnauthorizedError("This credential is too long to be one of ours.")
-        return await self._check(credential)
+        return await self.check(credential)
 
     async def issue(self, app_id: str, user_id: str, scopes: list[str], ttl: timedelta) -> tuple[str, datetime]:
         """A user's token, and when it runs out."""
@@ -87,7 +86,7 @@ class Authenticator:
             return self._default_secret
         return await self._identities.secret_of(app_id)
 
-    async def _check(self, credential: str) -> Caller:
+    async def check(self, credential: str) -> Caller:
         # Hashed first, so that the comparison takes as long whatever was sent.
         if hmac.compare_digest(sha256(credential.encode("utf-8", "surrogateescape")).digest(), self._admin_key_hash):
             return Caller(DEFAULT_APP, frozenset(KEY_SCOPES), is_operator=True)
@@ -101,8 +100,8 @@ class Authenticator:
     async def _check_token(self, token: str) -> Caller:
         try:
             unchecked = jwt.decode(token, options={"verify_signature": False})
-            app_id = unchecked.get("app", DEFAULT_APP)
-            secret = await self._secret_of(app_id) if isinstance(app_id, str) and "\x00" not in app_id else None
+            app_id = msgspec.convert(unchecked.get("app", DEFAULT_APP), AppId)
+            secret = await self._secret_of(app_id)
             if secret is None:
                 raise UnauthorizedError("This token is of an app that does not exist.")
             payload = jwt.decode(

@@ -11,11 +11,10 @@ from msgspec import Struct
 
 from notify.api.access import Access, inbox_of, owner_of
 from notify.api.answers import json_answer
-from notify.api.inputs import read_body, read_query
+from notify.api.inputs import position_at, read_body, read_query
 from notify.api.messages import CursorText, Limit, Owner, PositionText
 from notify.api.routes import route
-from notify.core.errors import AckRefusedError, InvalidError, MalformedPositionError, NotFoundError, OverloadedError
-from notify.core.position import Position
+from notify.core.errors import AckRefusedError, NotFoundError, OverloadedError
 from notify.core.text import DeviceName
 from notify.settings import Settings
 from notify.store.commands import AckCommand
@@ -74,11 +73,7 @@ class DevicesController(Controller):
         """
         app_id, user_id = inbox_of(request, read_query(request, Owner).user_id)
         asked = await read_body(request, AckBody, settings)
-        try:
-            position = Position.parse(asked.position)
-        except MalformedPositionError as error:
-            raise InvalidError.at("/position", error.detail) from error
-        await writer.ack(AckCommand(app_id, user_id, asked.device, position))
+        await writer.ack(AckCommand(app_id, user_id, asked.device, position_at("/position", asked.position)))
 
     @get(
         "/devices",

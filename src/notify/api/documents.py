@@ -25,6 +25,7 @@ _PAGE = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
+<link rel="icon" href="data:,">
 {head}
 </head>
 <body>
@@ -36,8 +37,7 @@ _MORE = """\
 <p>Each answer says more in <code>detail</code>, points at wrong values in <code>errors</code>, and carries a
 <code>request_id</code> that the log of the service knows.</p>
 <p><a href="/problems">All problems</a></p>"""
-_HTML = "text/html; charset=utf-8"
-_ASSET = re.compile(r"/assets/[A-Za-z0-9._/\-]{1,200}", re.ASCII)
+_HTML = "text/html"  # to which Litestar adds the charset
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; connect-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
@@ -137,21 +137,34 @@ async def openapi(request: Request[Any, Any, Any]) -> Response[bytes]:
     return Response(request.app.state.openapi, media_type="application/json", headers={"Cache-Control": "no-cache"})
 
 
+@get(
+    "/asyncapi.json",
+    operation_id="asyncapi",
+    summary="The documentation of the live transports, for machines",
+    tags=["Documentation"],
+    opt=route(Access.PUBLIC, answer=dict[str, Any], touches_database=False),
+)
+async def asyncapi(request: Request[Any, Any, Any]) -> Response[bytes]:
+    read_query(request, NoQuery)
+    return Response(request.app.state.asyncapi, media_type="application/json", headers={"Cache-Control": "no-cache"})
+
+
 def _assets(folder: str) -> Router:
+    files = frozenset(file.relative_to(_WEB).as_posix() for file in (_WEB / folder).rglob("*") if file.is_file())
+
+    def check_asset(request: Request[Any, Any, Any]) -> None:
+        # What is no file of ours is not asked of the file system, which has its own ways to refuse a name.
+        if request.scope["path"].removeprefix("/assets/") not in files:
+            raise NotFoundError
+
     return create_static_files_router(
         path=f"/assets/{folder}",
         directories=[_WEB / folder],
         opt={"access": Access.PUBLIC},
-        before_request=_check_asset,
+        before_request=check_asset,
         include_in_schema=False,
         name=folder,
     )
 
 
-def _check_asset(request: Request[Any, Any, Any]) -> None:
-    # What no file of ours is called is not asked of the file system, which has its own ways to refuse it.
-    if _ASSET.fullmatch(request.scope["path"]) is None:
-        raise NotFoundError
-
-
-DOCUMENT_ROUTES = (docs, redoc, problems, problem, openapi, _assets("pages"), _assets("vendor"))
+DOCUMENT_ROUTES = (docs, redoc, problems, problem, openapi, asyncapi, _assets("pages"), _assets("vendor"))

@@ -18,7 +18,7 @@ from notify.api.answers import (
     not_modified,
     unchanged_since,
 )
-from notify.api.inputs import read_body, read_query
+from notify.api.inputs import position_at, read_body, read_query
 from notify.api.messages import (
     ChangedAnswer,
     ChangesAnswer,
@@ -34,13 +34,11 @@ from notify.api.messages import (
 from notify.api.routes import route
 from notify.core.errors import (
     InvalidError,
-    MalformedPositionError,
     NotFoundError,
     OverloadedError,
     PositionUnknownError,
 )
 from notify.core.notification import Notification
-from notify.core.position import Position
 from notify.core.states import BulkMark, Mark
 from notify.settings import Settings
 from notify.store.bulk import BulkMarks
@@ -96,7 +94,7 @@ def _marking_all(mark: BulkMark, operation_id: str, summary: str) -> HTTPRouteHa
     ) -> Response[bytes]:
         app_id, user_id = inbox_of(request, read_query(request, Owner).user_id)
         asked = await read_body(request, MarkAll, settings, default=MarkAll())
-        before = None if asked.before is None else _position("/before", asked.before)
+        before = None if asked.before is None else position_at("/before", asked.before)
         updated, position = await bulk_marks.mark_all(app_id, user_id, mark, asked.type, before)
         return json_answer(MarkedAllAnswer(updated, str(position)))
 
@@ -236,7 +234,7 @@ class ChangesController(Controller):
         """
         query = read_query(request, ChangesQuery)
         app_id, user_id = inbox_of(request, query.user_id)
-        after = None if query.after is None else _position("after", query.after)
+        after = None if query.after is None else position_at("after", query.after)
         changes = await inboxes.changes(app_id, user_id, after, query.limit)
         check_reached(request, changes.inbox)
         return json_answer(ChangesAnswer(changes.items, str(changes.position), changes.more))
@@ -255,10 +253,3 @@ def _in_utc(name: str, time: datetime | None) -> datetime | None:
         return None if time is None else time.astimezone(UTC)
     except OverflowError as error:
         raise InvalidError.at(name, "In UTC this time is not within the years 1 to 9999.") from error
-
-
-def _position(name: str, text: str) -> Position:
-    try:
-        return Position.parse(text)
-    except MalformedPositionError as error:
-        raise InvalidError.at(name, error.detail) from error

@@ -7,25 +7,25 @@ from typing import Any, Literal, TypeVar, cast
 from urllib.parse import parse_qsl
 
 import msgspec
-from litestar.connection import Request
+from litestar.connection import ASGIConnection, Request
 from msgspec import Struct, inspect
 
+from notify.core.decoding import decoded, field_error
 from notify.core.errors import (
     BodyTooLargeError,
-    FieldError,
     InvalidError,
     MalformedBodyError,
+    MalformedPositionError,
     UnsupportedMediaTypeError,
 )
+from notify.core.position import Position
 from notify.settings import Settings
 
-__all__ = ("NoQuery", "decoded", "read_body", "read_query")
+__all__ = ("NoQuery", "position_at", "read_body", "read_query")
 
 T = TypeVar("T")
 
 _MOST_PARAMETERS = 100
-_PATH = re.compile(r" - at `(key in )?\$(.*)`$")
-_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 
 
 class NoQuery(Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,11 +47,11 @@ async def read_body(
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise UnsupportedMediaTypeError
-    decode: Callable[[bytes], T] = _decoder(cast(Hashable, type_))
+    decode: Callable[[bytes | str], T] = _decoder(cast(Hashable, type_))
     return decoded(decode, body)
 
 
-def read_query(request: Request[Any, Any, Any], type_: type[T]) -> T:
+def read_query(request: ASGIConnection[Any, Any, Any, Any], type_: type[T]) -> T:
     """The query string as a value; a parameter that is not one of its fields is refused."""
     lists, numbers = _shapes(cast(Hashable, type_))
     values: dict[str, Any] = {}
@@ -76,20 +76,14 @@ def read_query(request: Request[Any, Any, Any], type_: type[T]) -> T:
     try:
         return msgspec.convert(values, type_)
     except msgspec.ValidationError as error:
-        raise InvalidError(errors=(_field_error(error, "query"),)) from error
+        raise InvalidError(errors=(field_error(error, "query"),)) from error
 
 
-def decoded(decode: Callable[[bytes], T], body: bytes) -> T:
+def position_at(pointer: str, text: str) -> Position:
     try:
-        return decode(body)
-    except msgspec.ValidationError as error:
-        raise InvalidError(errors=(_field_error(error, "body"),)) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise MalformedBodyError from error
-    except RecursionError as error:
-        raise InvalidError.at(
-            "", "The body is nested too deeply; `data` takes as many levels as NOTIFY_MAX_DATA_DEPTH says."
-        ) from error
+        return Position.parse(text)
+    except MalformedPositionError as error:
+        raise InvalidError.at(pointer, error.detail) from error
 
 
 async def _receive(request: Request[Any, Any, Any], limit: int, setting: str) -> bytes:
@@ -110,7 +104,7 @@ async def _receive(request: Request[Any, Any, Any], limit: int, setting: str) ->
 
 
 @cache
-def _decoder(type_: Any) -> Callable[[bytes], Any]:
+def _decoder(type_: Any) -> Callable[[bytes | str], Any]:
     return msgspec.json.Decoder(type_).decode
 
 
@@ -135,32 +129,3 @@ def _has(type_: inspect.Type, wanted: type[inspect.Type]) -> bool:
 def _number(value: str) -> int | str:
     # Twenty digits hold every 64-bit number; more would only cost time to refuse.
     return int(value) if re.fullmatch(r"-?[0-9]{1,20}", value, re.ASCII) else value
-
-
-def _field_error(error: msgspec.ValidationError, place: str) -> FieldError:
-    text = str(error)
-    match = _PATH.search(text)
-    detail = (text[: match.start()] if match else text).replace("`", "")
-    steps = [name or index for name, index in _STEP.findall(match.group(2))] if match else []
-    unknown = re.fullmatch(r"Object contains unknown field (.+)", detail)
-    missing = re.fullmatch(r"Object missing required field (.+)", detail)
-    if unknown:
-        steps.append(unknown.group(1))
-        detail = "There is no such field." if place == "body" else "There is no such parameter."
-    elif missing:
-        steps.append(missing.group(1))
-        detail = "This is required."
-    else:
-        detail = _sentence(detail)
-    if place == "query":
-        return FieldError(".".join(steps), detail)
-    return FieldError("".join(f"/{step.replace('~', '~0').replace('/', '~1')}" for step in steps), detail)
-
-
-def _sentence(detail: str) -> str:
-    pattern = re.fullmatch(r"Expected str matching regex (.+)", detail, re.DOTALL)
-    if pattern:
-        return "These characters, or this form, are not allowed here; see the documentation of this field."
-    if detail == "Invalid RFC3339 encoded datetime":
-        return "Send a time such as 2026-03-01T12:00:00Z; in a query a `+` is written %2B."
-    return detail if detail.endswith(".") else f"{detail}."

@@ -7,10 +7,10 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from notify.api.problems import Problem
 from notify.core.event import Event
 from notify.core.identity import KeyScope
 from notify.core.notification import Notification
+from notify.core.problem import Problem
 from notify.core.states import Status
 from notify.core.text import AppId, Line, NotificationType, UserId
 from notify.store.commands import SentItem

@@ -11,9 +11,10 @@ from litestar.routes import HTTPRoute
 from notify import __version__
 from notify.api.access import Access
 from notify.api.messages import POSITION_PATTERN
-from notify.api.problems import PROBLEM_MEDIA_TYPE, Problem, problem_of
+from notify.api.problems import PROBLEM_MEDIA_TYPE
 from notify.api.routes import Route
 from notify.core.errors import MethodNotAllowedError, ProblemError, UnauthorizedError, all_problems
+from notify.core.problem import Problem, problem_of
 from notify.core.text import AppId
 
 __all__ = ("described_routes", "openapi_document")
@@ -30,6 +31,9 @@ do."""
 _TAGS = {
     "Sending": "What producers do.",
     "Inbox": "What users do, each with a token of their own, or an API key for any user of its app.",
+    "Live": "What changes, as it changes.",
+    "Devices": "Where each device of a user has got to.",
+    "Sessions": "Who is connected, over all processes of the service.",
     "Apps and keys": "Who may call.",
     "Operations": "For whoever runs the service.",
     "Documentation": "This, and what problems mean.",
@@ -50,7 +54,7 @@ _RETRY_AFTER = {"description": "Seconds to wait.", "schema": {"type": "integer"}
 _ALLOW = {"description": "The methods that the path takes.", "schema": {"type": "string"}}
 _AUTHENTICATE = {"description": "How to authenticate.", "schema": {"type": "string"}}
 _ETAG = {"description": "The inbox's position, quoted.", "schema": {"type": "string"}}
-_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
 def described_routes(app: Litestar) -> Iterator[tuple[str, str, HTTPRouteHandler, Route]]:

@@ -7,13 +7,11 @@ import structlog
 from litestar import Response
 from litestar.connection import Request
 from litestar.exceptions import HTTPException
-from litestar.types import ExceptionHandlersMap
-from msgspec import Struct
+from litestar.types import ExceptionHandlersMap, Send
 
 from notify.core.errors import (
     BodyTooLargeError,
     BodyTooSlowError,
-    FieldError,
     ForbiddenError,
     InternalError,
     MalformedRequestError,
@@ -21,9 +19,11 @@ from notify.core.errors import (
     NotFoundError,
     ProblemError,
     UnauthorizedError,
+    UpgradeRequiredError,
 )
+from notify.core.problem import problem_of
 
-__all__ = ("PROBLEM_MEDIA_TYPE", "Problem", "exception_handlers", "problem_of", "type_of")
+__all__ = ("PROBLEM_MEDIA_TYPE", "as_problem", "exception_handlers", "refuse_handshake")
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 
@@ -39,53 +39,34 @@ _BY_STATUS: dict[int, type[ProblemError]] = {
 }
 
 
-class Problem(Struct, frozen=True, omit_defaults=True):
-    """What went wrong and what to do about it. `type` is a page that explains it."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    request_id: str | None = None
-    errors: tuple[FieldError, ...] = ()
-
-
-def type_of(error: type[ProblemError]) -> str:
-    return f"/problems/{error.slug}"
-
-
-def problem_of(error: ProblemError, request_id: str | None = None) -> Problem:
-    return Problem(type_of(type(error)), error.title, error.status, error.detail, request_id, error.errors)
-
-
 def exception_handlers() -> ExceptionHandlersMap:
-    return {ProblemError: _known, HTTPException: _from_litestar, Exception: _unforeseen}
+    return dict.fromkeys((ProblemError, HTTPException, Exception), _answer)
 
 
-def _known(request: Request[Any, Any, Any], error: ProblemError) -> Response[bytes]:
-    return _response(request, error, {})
-
-
-def _from_litestar(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+def as_problem(error: Exception) -> ProblemError:
+    """What the caller is told of an error, whoever raised it. What nobody foresaw is logged."""
+    if isinstance(error, ProblemError):
+        return error
     # Litestar's own detail may quote the URL with its query, so it is not passed on.
-    kind = _BY_STATUS.get(error.status_code)
-    if kind is None:
-        return _unforeseen(request, error)
-    return _response(request, kind(), {"Allow": _allow(error)} if kind is MethodNotAllowedError else {})
-
-
-def _allow(error: HTTPException) -> str:
-    known = (error.headers or {}).get("allow", "").split(", ")
-    # Litestar adds an OPTIONS of its own, which is closed.
-    return ", ".join(sorted(set(known) - {"OPTIONS"}))
-
-
-def _unforeseen(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    if isinstance(error, HTTPException) and error.status_code in _BY_STATUS:
+        kind = _BY_STATUS[error.status_code]
+        # A path that takes no method at all is only the beginning of others.
+        return NotFoundError() if kind is MethodNotAllowedError and not _allow(error) else kind()
     log.error("a request failed in an unforeseen way", action="request_failed", exc_info=error)
-    return _response(request, InternalError(), {})
+    return InternalError()
 
 
-def _response(request: Request[Any, Any, Any], error: ProblemError, headers: dict[str, str]) -> Response[bytes]:
+async def refuse_handshake(send: Send, error: ProblemError, request_id: str | None) -> None:
+    """Answers a WebSocket that was not accepted: with a real status and a problem, as any other request."""
+    body, headers = _body_and_headers(error, request_id)
+    headers["Content-Type"] = PROBLEM_MEDIA_TYPE
+    raw_headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "websocket.http.response.start", "status": error.status, "headers": raw_headers})
+    await send({"type": "websocket.http.response.body", "body": body, "more_body": False})
+
+
+def _body_and_headers(error: ProblemError, request_id: str | None) -> tuple[bytes, dict[str, str]]:
+    headers: dict[str, str] = {}
     if error.retry_after_seconds is not None:
         headers["Retry-After"] = str(error.retry_after_seconds)
     if error.status == BodyTooSlowError.status:
@@ -93,10 +74,20 @@ def _response(request: Request[Any, Any, Any], error: ProblemError, headers: dic
         headers["Connection"] = "close"
     if error.status == UnauthorizedError.status:
         headers["WWW-Authenticate"] = 'Bearer realm="notify"'
-    request_id = request.scope["state"].get("request_id")
-    return Response(
-        msgspec.json.encode(problem_of(error, request_id)),
-        status_code=error.status,
-        media_type=PROBLEM_MEDIA_TYPE,
-        headers=headers,
-    )
+    if error.status == UpgradeRequiredError.status:
+        headers["Upgrade"] = "websocket"
+    return msgspec.json.encode(problem_of(error, request_id)), headers
+
+
+def _answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    problem = as_problem(error)
+    body, headers = _body_and_headers(problem, request.scope["state"].get("request_id"))
+    if isinstance(error, HTTPException) and isinstance(problem, MethodNotAllowedError):
+        headers["Allow"] = _allow(error)
+    return Response(body, status_code=problem.status, media_type=PROBLEM_MEDIA_TYPE, headers=headers)
+
+
+def _allow(error: HTTPException) -> str:
+    known = (error.headers or {}).get("allow", "").split(", ")
+    # Litestar adds an OPTIONS of its own, which is closed, and a WebSocket is no method.
+    return ", ".join(sorted(set(known) - {"OPTIONS", "websocket"}))

@@ -6,10 +6,12 @@ from uuid import uuid4
 
 import msgspec
 import structlog
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, ASGISendEvent, Scope
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from notify.api.problems import PROBLEM_MEDIA_TYPE, problem_of
+from notify.api.problems import PROBLEM_MEDIA_TYPE
 from notify.core.errors import HeadTooLargeError, MalformedRequestError, ProblemError
+from notify.core.problem import problem_of
 
 __all__ = ("HttpProtocol",)
 
@@ -44,6 +46,18 @@ class HttpProtocol(HttpToolsProtocol):
             self._refusal = HeadTooLargeError()
             raise self._refusal
         super().on_headers_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        async def quietly(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+            async def send_while_there(event: ASGISendEvent) -> None:
+                # uvloop refuses to write to who has left, and tells uvicorn that they have only a moment later.
+                if cycle.transport.is_closing():
+                    cycle.disconnected = True
+                await send(event)
+
+            await app(scope, receive, send_while_there)
+
+        super()._start_asgi_task(cycle, quietly)
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - ours says more
         self._refuse(self._refusal or MalformedRequestError())

@@ -14,10 +14,10 @@ from litestar.params import FromPath
 
 from notify.api.access import Access, caller_of, owner_of
 from notify.api.answers import json_answer
-from notify.api.inputs import NoQuery, decoded, read_body, read_query
+from notify.api.inputs import NoQuery, read_body, read_query
 from notify.api.messages import BatchAnswer, BatchBody, BatchItem, ChangedAnswer, Owner, SentAnswer
-from notify.api.problems import problem_of
 from notify.api.routes import route
+from notify.core.decoding import decoded
 from notify.core.errors import (
     DatabaseAwayError,
     IdempotencyBusyError,
@@ -29,11 +29,15 @@ from notify.core.errors import (
 )
 from notify.core.identity import Caller
 from notify.core.notification import Create, Edit, changes_of, content_of, recipients_of
+from notify.core.problem import problem_of
 from notify.settings import Settings
 from notify.store.commands import ChangeCommand, CreateCommand, IdempotencyKey, Sent
 from notify.store.writer import Writer
 
-__all__ = ("SendingController",)
+__all__ = ("CREATE", "SendingController", "command_of", "idempotency_key")
+
+CREATE = "POST /v1/notifications"
+"""The call that an idempotency key is of; a WebSocket's `send` is the same call."""
 
 _LONGEST_KEY = 255
 _CREATED = 201
@@ -84,9 +88,7 @@ class SendingController(Controller):
         read_query(request, NoQuery)
         asked = await read_body(request, Create, settings)
         caller = caller_of(request)
-        command = _command(caller, asked, settings)
-        key = _idempotency_key(request, caller, asked)
-        sent = await writer.create(msgspec.structs.replace(command, key=key))
+        sent = await writer.create(command_of(caller, asked, settings, _key_in(request, CREATE, asked)))
         return json_answer(
             SentAnswer(sent.id, sent.items), status=_CREATED, headers=_REPLAYED if sent.replayed else None
         )
@@ -128,7 +130,7 @@ class SendingController(Controller):
             )
         items = [bytes(item) for item in asked.items]
         refused = [place for place, command in enumerate(commands) if isinstance(command, ProblemError)]
-        key = _idempotency_key(request, caller, (items, refused))
+        key = _key_in(request, f"{CREATE}/batch", (items, refused))
         outcomes = await _write_all(writer, commands if key is None else _keyed(commands, key))
         sent = [outcome for outcome in outcomes if isinstance(outcome, Sent)]
         replayed = bool(sent) and all(outcome.replayed for outcome in sent)
@@ -168,14 +170,23 @@ class SendingController(Controller):
         return json_answer(ChangedAnswer(changed.notification, str(changed.position)), position=changed.position)
 
 
-def _command(caller: Caller, asked: Create, settings: Settings) -> CreateCommand:
+def command_of(caller: Caller, asked: Create, settings: Settings, key: IdempotencyKey | None = None) -> CreateCommand:
     limits = settings.limits
-    return CreateCommand.to(caller.app_id, recipients_of(asked, limits), content_of(asked, limits))
+    return CreateCommand.to(caller.app_id, recipients_of(asked, limits), content_of(asked, limits), key)
+
+
+def idempotency_key(caller: Caller, call: str, text: str, asked: object) -> IdempotencyKey:
+    # Users' tokens and API keys do not share keys, nor do two users.
+    owner = "" if caller.user_id is None else caller.user_id
+    meant = f"{call}\n".encode() + _canonical(asked)
+    return IdempotencyKey(
+        caller.app_id, hashlib.sha256(f"{owner}\x00{text}".encode()).digest(), hashlib.sha256(meant).digest()
+    )
 
 
 def _item_command(caller: Caller, item: msgspec.Raw, settings: Settings) -> CreateCommand | ProblemError:
     try:
-        return _command(caller, decoded(_decode_create, bytes(item)), settings)
+        return command_of(caller, decoded(_decode_create, bytes(item)), settings)
     except ProblemError as problem:
         return problem
 
@@ -223,15 +234,10 @@ def _batch_item(outcome: Sent | ProblemError) -> BatchItem:
     return BatchItem(_CREATED, id=outcome.id, items=outcome.items)
 
 
-def _idempotency_key(request: Request[Any, Any, Any], caller: Caller, asked: object) -> IdempotencyKey | None:
+def _key_in(request: Request[Any, Any, Any], call: str, asked: object) -> IdempotencyKey | None:
     text = request.headers.get("idempotency-key")
     if text is None:
         return None
     if not 1 <= len(text) <= _LONGEST_KEY:
         raise InvalidError.at("Idempotency-Key", f"Send 1 to {_LONGEST_KEY} characters.")
-    # Users' tokens and API keys do not share keys, nor do two users.
-    owner = "" if caller.user_id is None else caller.user_id
-    meant = f"{request.method} {request.scope['path']}\n".encode() + _canonical(asked)
-    return IdempotencyKey(
-        caller.app_id, hashlib.sha256(f"{owner}\x00{text}".encode()).digest(), hashlib.sha256(meant).digest()
-    )
+    return idempotency_key(caller_of(request), call, text, asked)

@@ -1,7 +1,6 @@
 """The door of the stream: who may enter, and where they begin."""
 
 import random
-import secrets
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -11,34 +10,40 @@ from litestar.di import NamedDependency
 from litestar.types import ASGIApp
 from msgspec import Meta
 
-from notify.api.access import Access, caller_of, inbox_of
+from notify.api.access import Access, Connection, caller_of, inbox_of
 from notify.api.inputs import read_query
 from notify.api.messages import Owner
 from notify.api.routes import route
+from notify.core.ids import uuid7
 from notify.core.text import DeviceName, NotificationType
 from notify.live.follower import Parts, Start, Visitor
 from notify.live.roster import Roster
 from notify.live.sse import STREAM_HEADERS, EventStream, Farewell
 from notify.store.following import InboxKey
 
-__all__ = ("StreamController",)
+__all__ = ("LiveQuery", "StreamController", "StreamQuery", "visitor_of")
 
 _COME_BACK_WITH_A_TOKEN_MS = 60_000
 
 
-class StreamQuery(Owner, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class LiveQuery(Owner, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a stream and a WebSocket are asked for alike."""
+
     last_event_id: Annotated[str, Meta(max_length=96, description="As the header `Last-Event-ID`.")] | None = None
     device: DeviceName | None = None
     start: Annotated[
         Literal["unread", "now"],
         Meta(description="Where to begin without a position: with the newest unread ones, or with what comes."),
     ] = msgspec.field(default="unread", name="from")
-    types: Annotated[
-        list[NotificationType], Meta(max_length=50, description="Only these types; may be given several times.")
-    ] = msgspec.field(default_factory=list)
     token: Annotated[str, Meta(max_length=8192, description="A user's token, where no header can be set.")] | None = (
         None
     )
+
+
+class StreamQuery(LiveQuery, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    types: Annotated[
+        list[NotificationType], Meta(max_length=50, description="Only these types; may be given several times.")
+    ] = msgspec.field(default_factory=list)
 
 
 class StreamController(Controller):
@@ -73,12 +78,7 @@ class StreamController(Controller):
             return Farewell("auth", _COME_BACK_WITH_A_TOKEN_MS)
         if roster.is_draining:
             return Farewell("shutdown", random.randint(1000, 5000))  # noqa: S311 - jitter
-        visitor = Visitor(
-            InboxKey(*inbox_of(request, query.user_id)),
-            secrets.token_urlsafe(12),
-            caller_of(request).expires_at,
-            query.device,
-        )
+        visitor = visitor_of(request, query)
         given = (request.headers.get("last-event-id"), query.last_event_id)
         start = Start(tuple(position for position in given if position), query.start)
         return EventStream(parts, visitor, start, frozenset(query.types))
@@ -91,5 +91,14 @@ class StreamController(Controller):
     )
     async def probe(self, request: Request[Any, Any, Any]) -> Response[None]:
         """Opens none."""
-        read_query(request, StreamQuery)
+        inbox_of(request, read_query(request, StreamQuery).user_id)
         return Response(None, headers={name.decode(): value.decode() for name, value in STREAM_HEADERS})
+
+
+def visitor_of(connection: Connection, query: LiveQuery) -> Visitor:
+    return Visitor(
+        InboxKey(*inbox_of(connection, query.user_id)),
+        str(uuid7()),
+        caller_of(connection).expires_at,
+        query.device,
+    )

@@ -1,17 +1,19 @@
-"""`notify settings` and `notify openapi`: what the code says of itself, and whether the copies still say it."""
+"""`notify settings`, `openapi` and `asyncapi`: what the code says of itself, and whether the copies still say it."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
+from notify.api.asyncapi import asyncapi_document
 from notify.api.openapi import openapi_document
 from notify.app import Service
 from notify.cli.surroundings import Problem, found_settings
 from notify.settings import SECRETS, Settings, allowed, documentation
 
-__all__ = ("openapi", "settings")
+__all__ = ("asyncapi", "openapi", "settings")
 
 _BEGIN = "<!-- settings: made by `notify settings --write README.md` -->\n"
 _END = "<!-- end of settings -->\n"
@@ -26,31 +28,63 @@ _END = "<!-- end of settings -->\n"
 def settings(*, markdown: bool, check: Path | None, write: Path | None) -> None:
     """Show every setting: its value (secrets masked), what it takes and what it means."""
     if check is not None:
-        if _table() not in check.read_text():
+        if _table() not in _read(check):
             raise Problem(f"The settings in {check} are not what the code says: run `notify settings --write {check}`.")
     elif write is not None:
-        before, _, rest = write.read_text().partition(_BEGIN)
-        _, _, after = rest.partition(_END)
-        write.write_text(f"{before}{_BEGIN}{_table()}{_END}{after}")
+        before, begin, rest = _read(write).partition(_BEGIN)
+        _, end, after = rest.partition(_END)
+        if not begin or not end:
+            raise Problem(f"{write} has no place for the settings: put the lines {_BEGIN.strip()} and {_END.strip()}.")
+        _write(write, f"{before}{_BEGIN}{_table()}{_END}{after}")
     elif markdown:
         click.echo(_table(), nl=False)
     else:
         _show(found_settings())
 
 
+def _document_options(path: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        file = click.option("--file", "path", type=click.Path(path_type=Path), default=Path(path), show_default=True)
+        return click.option("--check", is_flag=True, help="Fail if the file is old.")(file(command))
+
+    return decorate
+
+
 @click.command()
-@click.option("--check", is_flag=True, help="Fail if the file is old.")
-@click.option(
-    "--file", "path", type=click.Path(path_type=Path), default=Path("openapi/openapi.json"), show_default=True
-)
+@_document_options("openapi/openapi.json")
 def openapi(*, check: bool, path: Path) -> None:
     """Write the OpenAPI document, or check the one that is there."""
     unconnected = Settings(database_url="postgresql://", admin_key="none of its parts is used")
-    document = json.dumps(openapi_document(Service(unconnected).litestar), indent=2, ensure_ascii=False) + "\n"
+    _keep(openapi_document(Service(unconnected).litestar), path, "openapi", check=check)
+
+
+@click.command()
+@_document_options("openapi/asyncapi.json")
+def asyncapi(*, check: bool, path: Path) -> None:
+    """Write the AsyncAPI document, or check the one that is there."""
+    _keep(asyncapi_document(), path, "asyncapi", check=check)
+
+
+def _keep(content: dict[str, Any], path: Path, command: str, *, check: bool) -> None:
+    document = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     if not check:
-        path.write_text(document)
-    elif not path.is_file() or path.read_text() != document:
-        raise Problem(f"{path} is not what the code says: run `notify openapi`.")
+        _write(path, document)
+    elif not path.is_file() or _read(path) != document:
+        raise Problem(f"{path} is not what the code says: run `notify {command}`.")
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Problem(f"{path} cannot be read: {error}.") from error
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text)
+    except OSError as error:
+        raise Problem(f"{path} cannot be written: {error.strerror}.") from error
 
 
 def _show(current: Settings) -> None:

@@ -23,6 +23,25 @@ T = TypeVar("T")
 _MOST = 1_000_000
 
 
+def _check(name: str, value: str, type_: object) -> None:
+    try:
+        msgspec.convert(value.encode().decode(), type_)
+    except UnicodeEncodeError as error:
+        raise Problem(f"{name}: Expected UTF-8.") from error
+    except msgspec.ValidationError as error:
+        raise Problem(f"{name}: {error}.") from error
+
+
+def _checked_app(_context: click.Context, _option: click.Parameter, value: str) -> str:
+    _check("--app", value, AppId)
+    return value
+
+
+_app_option = click.option(
+    "--app", "app_id", default=DEFAULT_APP, show_default=True, callback=_checked_app, help="The app it is about."
+)
+
+
 @click.group()
 def apps() -> None:
     """Apps (tenants). Everything is separated by app."""
@@ -52,7 +71,7 @@ def keys() -> None:
 
 
 @keys.command("create")
-@click.option("--app", "app_id", default=DEFAULT_APP, show_default=True, help="Whose key it is.")
+@_app_option
 @click.option("--name", required=True, help="What it is for.")
 @click.option("--scopes", default="send", show_default=True, help=f"Any of {', '.join(KEY_SCOPES)}, with commas.")
 def create_key(app_id: str, name: str, scopes: str) -> None:
@@ -66,7 +85,7 @@ def create_key(app_id: str, name: str, scopes: str) -> None:
 
 
 @keys.command("list")
-@click.option("--app", "app_id", default=DEFAULT_APP, show_default=True, help="Whose keys.")
+@_app_option
 def list_keys(app_id: str) -> None:
     """List an app's API keys, the revoked ones too."""
     for key in _with_service(lambda service: service.identities.keys(app_id, _MOST, None)):
@@ -78,7 +97,7 @@ def list_keys(app_id: str) -> None:
 
 @keys.command("revoke")
 @click.argument("key_id", metavar="ID", type=click.UUID)
-@click.option("--app", "app_id", default=DEFAULT_APP, show_default=True, help="Whose key it is.")
+@_app_option
 def revoke_key(key_id: UUID, app_id: str) -> None:
     """Revoke an API key; it stops working at once."""
     _with_service(lambda service: service.identities.revoke_key(app_id, key_id))
@@ -87,7 +106,7 @@ def revoke_key(key_id: UUID, app_id: str) -> None:
 
 @click.command()
 @click.argument("user_id", metavar="USER")
-@click.option("--app", "app_id", default=DEFAULT_APP, show_default=True, help="The user's app.")
+@_app_option
 @click.option(
     "--ttl", "ttl_seconds", type=click.IntRange(min=1), help="Life in seconds. Default: NOTIFY_TOKEN_TTL_SECONDS."
 )
@@ -108,13 +127,6 @@ def token(user_id: str, app_id: str, ttl_seconds: int | None, scope: str) -> Non
 
     made, _ = _with_service(issue)
     click.echo(made)
-
-
-def _check(name: str, value: str, type_: object) -> None:
-    try:
-        msgspec.convert(value, type_)
-    except msgspec.ValidationError as error:
-        raise Problem(f"{name}: {error}.") from error
 
 
 def _with_service(work: Callable[[Service], Awaitable[T]]) -> T:

@@ -12,6 +12,7 @@ from uvicorn.supervisors import ChangeReload
 
 from notify import logs
 from notify.api.protocol import HttpProtocol
+from notify.api.socket_protocol import SocketProtocol
 from notify.app import Service
 from notify.cli.surroundings import Problem, found_settings
 from notify.cli.workers import keep_working
@@ -20,6 +21,9 @@ from notify.settings import Settings
 __all__ = ("address_of", "bound_socket", "outlive_signals", "serve_alone", "serve_reloading", "serve_with_workers")
 
 _BACKLOG = 2048
+_IDLE_SECONDS = 75
+"""Proxies keep idle connections for 60. If we closed first, a request that is just being sent would be answered 502."""
+
 _SOCKET_OPTIONS = [
     # Accepted sockets inherit these. A peer that is gone without a word is noticed within a minute, and one that takes
     # nothing holds little memory of the kernel's.
@@ -128,12 +132,17 @@ def _configured(app: object, settings: Settings) -> uvicorn.Config:
         app,  # type: ignore[arg-type]
         loop="uvloop",
         http=HttpProtocol,
-        ws="none",
+        ws=SocketProtocol,
+        ws_per_message_deflate=False,  # it would double the memory of a connection, for small messages
+        ws_max_size=settings.socket_message_bytes,
+        ws_ping_interval=settings.heartbeat_seconds,
+        ws_ping_timeout=settings.heartbeat_timeout_seconds,
         lifespan="on",
         log_config=None,
         access_log=False,  # it would print query strings; the envelope logs each request
         server_header=False,
         backlog=_BACKLOG,
+        timeout_keep_alive=_IDLE_SECONDS,
         timeout_graceful_shutdown=round(settings.shutdown_seconds) or 1,
     )
 

@@ -13,7 +13,7 @@ import psycopg
 
 from notify.settings import Settings, SettingsError, load, unknown_names
 from notify.store.embedded import EmbeddedError, EmbeddedPostgres, FolderLock
-from notify.store.migrate import Migrations
+from notify.store.migrate import MigrationError, Migrations
 
 __all__ = ("ADDRESS_FILE", "Problem", "Surroundings", "found_settings", "ready_database", "with_admin_key")
 
@@ -43,7 +43,7 @@ def found_settings() -> Settings:
         settings = load(os.environ, env_file=Path(".env"))
     except SettingsError as error:
         raise Problem("\nnotify: ".join(error.problems)) from error
-    for name in unknown_names(os.environ):
+    for name in unknown_names(os.environ, env_file=Path(".env")):
         click.echo(f"notify: {name} is not a setting; `notify settings` lists them.", err=True)
     return settings
 
@@ -59,9 +59,12 @@ def ready_database(settings: Settings, *, migrated: bool = True, alone: bool = F
             url, version = _embedded(settings, stack, alone=alone)
             settings = msgspec.structs.replace(settings, database_url=url)
         _wait_for(settings)
-        if migrated:
-            _migrate(settings)
-        yield Surroundings(settings, version)
+        try:
+            if migrated:
+                _migrate(settings)
+            yield Surroundings(settings, version)
+        except MigrationError as error:
+            raise Problem(f"The database could not be migrated: {error}.") from error
 
 
 def with_admin_key(settings: Settings) -> Settings:
@@ -79,6 +82,8 @@ def with_admin_key(settings: Settings) -> Settings:
             key = f"nk_admin_{secrets.token_urlsafe(32)}"
             with os.fdopen(descriptor, "w") as file:
                 file.write(f"{key}\n")
+    except UnicodeDecodeError:
+        key = ""  # no key at all
     except OSError as error:
         raise Problem(
             f"{path}: {error.strerror}; set NOTIFY_ADMIN_KEY, or NOTIFY_DATA_DIR to a folder of yours."
@@ -109,9 +114,12 @@ def _wait_for(settings: Settings) -> None:
         try:
             with psycopg.connect(settings.database_url, connect_timeout=5) as connection:
                 major = connection.info.server_version // 10_000
-        except (psycopg.Error, UnicodeError) as error:
+        except (psycopg.ProgrammingError, UnicodeError):
+            # Without what libpq says: it quotes what it did not understand, and that may be the password.
+            raise Problem("NOTIFY_DATABASE_URL is not understood; percent-encode what is special in it.") from None
+        except psycopg.Error as error:
             if time.monotonic() > deadline:
-                reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+                reason = (str(error).strip() or type(error).__name__).splitlines()[0]
                 raise Problem(f"The database cannot be reached: {reason}. Check NOTIFY_DATABASE_URL.") from error
             time.sleep(_PAUSE_SECONDS)
             continue
@@ -123,16 +131,12 @@ def _wait_for(settings: Settings) -> None:
 def _migrate(settings: Settings) -> None:
     assert settings.database_url is not None  # noqa: S101 - ready_database has seen to it
     migrations = Migrations(settings.database_url, settings.schema)
-    try:
-        state = migrations.state()
-        if state.is_ahead:
-            click.echo("notify: the database was migrated by a newer notify; going on with it as it is.", err=True)
-        elif state.pending and settings.auto_migrate:
-            migrations.up()
-        elif state.pending:
-            raise Problem(
-                f"The schema is behind by {len(state.pending)}: run `notify migrate up`, "
-                "or set NOTIFY_AUTO_MIGRATE=true."
-            )
-    except psycopg.Error as error:
-        raise Problem(f"The database could not be migrated: {str(error).strip().splitlines()[0]}") from error
+    state = migrations.state()
+    if state.is_ahead:
+        click.echo("notify: the database was migrated by a newer notify; going on with it as it is.", err=True)
+    elif state.pending and settings.auto_migrate:
+        migrations.up()
+    elif state.pending:
+        raise Problem(
+            f"The schema is behind by {len(state.pending)}: run `notify migrate up`, or set NOTIFY_AUTO_MIGRATE=true."
+        )

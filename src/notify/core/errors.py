@@ -19,6 +19,7 @@ __all__ = (
     "InternalError",
     "InvalidError",
     "MalformedBodyError",
+    "MalformedMessageError",
     "MalformedPositionError",
     "MalformedRequestError",
     "MethodNotAllowedError",
@@ -26,8 +27,11 @@ __all__ = (
     "OverloadedError",
     "PositionUnknownError",
     "ProblemError",
+    "ShuttingDownError",
+    "SubprotocolError",
     "UnauthorizedError",
     "UnsupportedMediaTypeError",
+    "UpgradeRequiredError",
     "all_problems",
 )
 
@@ -78,6 +82,23 @@ class MalformedRequestError(ProblemError):
         "Send HTTP/1.1 with a known method, a path and a query in ASCII (percent-encode anything else), and a `Host` "
         "header that names a host."
     )
+
+
+class MalformedMessageError(ProblemError):
+    status = 400
+    slug = "malformed-message"
+    title = "That is not a message"
+    advice = (
+        "Send one object with a known `type` per message: with `notify.v1.json` as JSON in a text message, with "
+        "`notify.v1.msgpack` as msgpack in a binary one."
+    )
+
+
+class SubprotocolError(ProblemError):
+    status = 400
+    slug = "unknown-subprotocol"
+    title = "None of these subprotocols is spoken here"
+    advice = "Offer `notify.v1.json` or `notify.v1.msgpack`, or none, which means JSON."
 
 
 class UnauthorizedError(ProblemError):
@@ -170,6 +191,13 @@ class UnsupportedMediaTypeError(ProblemError):
     advice = "Send `Content-Type: application/json`."
 
 
+class UpgradeRequiredError(ProblemError):
+    status = 426
+    slug = "upgrade-required"
+    title = "This is where WebSockets are opened"
+    advice = "Open it as a WebSocket, or follow the inbox with Server-Sent Events at `/v1/stream`."
+
+
 class HeadTooLargeError(ProblemError):
     status = 431
     slug = "head-too-large"
@@ -208,6 +236,14 @@ class OverloadedError(ProblemError):
     advice = (
         "Wait as long as `Retry-After` says and send the request again, with the same Idempotency-Key if it had one."
     )
+    retry_after_seconds = 1
+
+
+class ShuttingDownError(ProblemError):
+    status = 503
+    slug = "shutting-down"
+    title = "This process is being stopped"
+    advice = "Connect again after as long as `Retry-After` says; another process answers, or this one when it is back."
     retry_after_seconds = 1
 
 

@@ -4,7 +4,19 @@ from typing import Annotated
 
 from msgspec import Meta
 
-__all__ = ("ActionId", "AppId", "CollapseKey", "DeviceName", "Label", "Line", "NotificationType", "Text", "Title", "Url", "UserId")
+__all__ = (
+    "ActionId",
+    "AppId",
+    "CollapseKey",
+    "DeviceName",
+    "Label",
+    "Line",
+    "NotificationType",
+    "Text",
+    "Title",
+    "Url",
+    "UserId",
+)
 
 # In Python `$` also matches before a last line break, which none of these may have.
 _END = r"$(?!\n)"

@@ -6,6 +6,7 @@ few milliseconds and go out together, on a connection of their own.
 
 import asyncio
 from collections.abc import Iterable, Iterator
+from uuid import UUID
 
 import asyncpg
 import structlog
@@ -13,11 +14,13 @@ import structlog
 from notify.store.commits import Commit
 from notify.store.database import AWAY
 
-__all__ = ("COMPARE_ALL", "INBOXES", "Doorbell", "rings_in")
+__all__ = ("COMPARE_ALL", "INBOXES", "REVOKED", "SESSIONS", "Doorbell", "ids_in", "rings_in")
 
 log = structlog.get_logger(__name__)
 
 INBOXES = "inboxes "
+SESSIONS = "sessions "
+REVOKED = "revoked "
 COMPARE_ALL = "*"
 
 _GATHER_SECONDS = 0.005
@@ -31,6 +34,8 @@ class Doorbell:
         self._url = url
         self._channel = channel
         self._rings: dict[int, tuple[str, int]] = {}
+        self._sessions: set[UUID] = set()
+        self._revoked: set[UUID] = set()
         self._wanted = asyncio.Event()
         self._connection: asyncpg.Connection[asyncpg.Record] | None = None
         self._task: asyncio.Task[None] | None = None
@@ -50,30 +55,50 @@ class Doorbell:
             self._rings[commit.inbox_id] = (commit.inbox.bounds.epoch, commit.inbox.bounds.head)
         self._wanted.set()
 
+    def ring_session(self, session_id: UUID) -> None:
+        """Whoever holds this session should look until when it may stay."""
+        self._sessions.add(session_id)
+        self._wanted.set()
+
+    def ring_revoked(self, revocation_id: UUID) -> None:
+        """Everybody should look what was revoked."""
+        self._revoked.add(revocation_id)
+        self._wanted.set()
+
     async def _run(self) -> None:
         while True:
             await self._wanted.wait()
             await asyncio.sleep(_GATHER_SECONDS)
             self._wanted.clear()
-            rings, self._rings = self._rings, {}
+            payloads = self._payloads()
             try:
                 async with asyncio.timeout(_TIMEOUT_SECONDS):
-                    await self._notify(list(_payloads(rings)))
+                    await self._notify(payloads)
             except (*AWAY, asyncpg.InterfaceError) as error:
                 # Whoever missed these compares with the database in a few seconds.
-                log.warning("rings were lost", action="rings_lost", inboxes=len(rings), cause=repr(error))
+                log.warning("rings were lost", action="rings_lost", payloads=len(payloads), cause=repr(error))
                 if self._connection is not None:
                     self._connection.terminate()
                     self._connection = None
 
     async def _notify(self, payloads: list[str]) -> None:
-        if self._connection is None:
+        if self._connection is None or self._connection.is_closed():
             self._connection = await asyncpg.connect(self._url, timeout=_TIMEOUT_SECONDS, statement_cache_size=0)
         if len(payloads) > _MOST_PAYLOADS:
             payloads = [COMPARE_ALL]
         await self._connection.execute(
             "SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload", self._channel, payloads
         )
+
+    def _payloads(self) -> list[str]:
+        rings, self._rings = self._rings, {}
+        sessions, self._sessions = self._sessions, set()
+        revoked, self._revoked = self._revoked, set()
+        return [
+            *_packed(INBOXES, (f"{inbox_id}.{epoch}.{head}" for inbox_id, (epoch, head) in rings.items())),
+            *_packed(SESSIONS, map(str, sessions)),
+            *_packed(REVOKED, map(str, revoked)),
+        ]
 
 
 def rings_in(payload: str) -> Iterator[tuple[int, str, int]]:
@@ -83,13 +108,18 @@ def rings_in(payload: str) -> Iterator[tuple[int, str, int]]:
         yield int(inbox_id), epoch, int(head)
 
 
-def _payloads(rings: dict[int, tuple[str, int]]) -> Iterator[str]:
+def ids_in(payload: str) -> list[UUID]:
+    """What a payload names: sessions, or revocations."""
+    return [UUID(ring) for ring in payload.partition(" ")[2].split(",")]
+
+
+def _packed(kind: str, rings: Iterable[str]) -> Iterator[str]:
+    """As many rings to a payload as PostgreSQL takes."""
     payload = ""
-    for inbox_id, (epoch, head) in rings.items():
-        ring = f"{inbox_id}.{epoch}.{head}"
+    for ring in rings:
         if payload and len(payload) + len(ring) > _PAYLOAD_BYTES:
-            yield INBOXES + payload
+            yield kind + payload
             payload = ""
         payload += f",{ring}" if payload else ring
     if payload:
-        yield INBOXES + payload
+        yield kind + payload

@@ -9,7 +9,8 @@ import time
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
 from functools import partial
-from typing import Any, Literal, Protocol
+from itertools import islice
+from typing import Any, Literal, Protocol, TypeVar
 
 import structlog
 from msgspec import Struct
@@ -29,6 +30,8 @@ from notify.store.rows import InboxState
 __all__ = ("Connection", "Parts", "Start", "Visitor")
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 _SNAPSHOT = 100
 _PAUSE_WHEN_AWAY_SECONDS = 0.5
@@ -54,6 +57,8 @@ class Roster(Protocol):
     def add(self, connection: "Connection") -> None: ...
 
     def remove(self, connection: "Connection") -> None: ...
+
+    def end(self, connection: "Connection", reason: ByeReason, retry_ms: int | None = None) -> None: ...
 
 
 class Parts(Struct, frozen=True):
@@ -88,9 +93,13 @@ class Connection(Follower):
         self._epoch = ""
         self._cursor = 0
         self._since_floor = 0
+        self._resume_after: str | None = None
+        """A position that the client wants to go on from, other than the cursor."""
+
         self._is_starting = True
         self._is_busy = True
         self._is_over = False
+        self._waiting_sends = 0
         self._task: asyncio.Task[None] | None = None
         self.on_cut: Callable[[], None] = _nothing
         """How to drop the transport, set by whoever serves it."""
@@ -122,6 +131,9 @@ class Connection(Follower):
     def _frame_reset(self, reset: Reset) -> Any: ...
 
     @abstractmethod
+    def _frame_token(self, expires_in: int) -> Any: ...
+
+    @abstractmethod
     def _frame_bye(self, reason: ByeReason, retry_ms: int | None) -> list[Any]: ...
 
     @abstractmethod
@@ -135,8 +147,19 @@ class Connection(Follower):
     @abstractmethod
     def keep_alive(self) -> None: ...
 
-    @abstractmethod
-    def warn_of_token(self, expires_in: int) -> None: ...
+    def _room(self) -> int | None:
+        """How many more events may be sent for now; None for any number."""
+        return None
+
+    async def _greet(self) -> None:
+        """Whatever comes before everything else."""
+
+    def warn_of_token(self, expires_in: int) -> bool:
+        """Says that the token runs out soon, unless something else is being said; whether it did."""
+        if self._is_busy or self._is_over:
+            return False
+        self._write([self._frame_token(expires_in)])
+        return True
 
     def cut(self) -> None:
         """Gives up on a connection that takes nothing any more; its client resumes later, without loss."""
@@ -149,7 +172,20 @@ class Connection(Follower):
 
     async def begin(self, start: Start) -> None:
         """From the first position that can be resumed from, or fresh; ends where the inbox stands now."""
+        await self._begin(start)
+        self._is_busy = False
+        self.wake()
+
+    def begin_soon(self, start: Start) -> None:
+        """The same without waiting for it."""
+        self._work(self._begin(start))
+
+    async def _begin(self, start: Start) -> None:
         await self.feed.loaded()
+        await self._greet()
+        await self._find_place(start)
+
+    async def _find_place(self, start: Start) -> None:
         self._epoch = self.feed.epoch
         positions = start.positions or await self._acknowledged()
         given = [position for position in map(_parsed, positions) if position is not None]
@@ -160,29 +196,28 @@ class Connection(Follower):
             await self._reset("epoch" if given else "malformed", start)
         else:
             await self._start_fresh(start)
-        self._is_busy = False
-        self.wake()
 
     async def _acknowledged(self) -> tuple[str, ...]:
         """Where a named device left off, whichever process it was connected to."""
         if self.visitor.device is None:
             return ()
-        position = await self._devices.position(*self.key, self.visitor.device)
+        position = await _patiently(partial(self._devices.position, *self.key, self.visitor.device))
         return () if position is None else (str(position),)
 
     async def _resume(self, position: Position, start: Start) -> None:
         if position.seq > self.feed.tail.head:
             # Another process may be ahead of what is known here.
-            await self._hub.refresh(self.feed)
+            await _patiently(partial(self._hub.refresh, self.feed))
         reason = position.invalid_in(self.feed.bounds)
         if reason is not None:
             await self._reset(reason, start)
             return
-        self._cursor = position.seq
-        self._since_floor = position.since_floor
+        self._go_to(position)
 
     async def _reset(self, reason: ResetReason, start: Start) -> None:
         self._metrics.resets.labels(reason).inc()
+        # What the fresh start reads must not be newer than what is known here: that would look like another reset.
+        await _patiently(partial(self._hub.refresh, self.feed))
         bounds = self.feed.bounds
         floor, head = Position(bounds.epoch, bounds.floor), Position(bounds.epoch, bounds.head)
         await self._write_and_wait([self._frame_reset(Reset(reason, str(floor), str(head)))])
@@ -190,15 +225,23 @@ class Connection(Follower):
 
     async def _start_fresh(self, start: Start) -> None:
         if start.fresh == "now":
-            self._epoch = self.feed.epoch
-            self._cursor = self.feed.tail.head
+            self._go_to(self.feed.head)
             return
-        page = await self._inboxes.page(*self.key, Filters(status="unread"), _SNAPSHOT, None)
-        self._epoch = page.inbox.bounds.epoch
-        self._cursor = page.inbox.bounds.head
+        page = await _patiently(partial(self._inboxes.page, *self.key, Filters(status="unread"), _SNAPSHOT, None))
+        self._go_to(page.inbox.position)
         self._is_starting = False
         # Oldest first, without ids: only the closing counters carry the position that all of it is consistent with.
         await self._write_and_wait(self._frame_snapshot(page.inbox, page.items[::-1]))
+
+    def _go_to(self, position: Position) -> None:
+        self._epoch = position.epoch
+        self._cursor = position.seq
+        self._since_floor = position.since_floor
+
+    def resume(self, after: str) -> None:
+        """Goes on from another position, as soon as what is being sent has been sent."""
+        self._resume_after = after
+        self.wake()
 
     # Following
 
@@ -206,32 +249,47 @@ class Connection(Follower):
         if self._is_busy or self._is_over or not self.feed.is_loaded:
             return
         feed = self.feed
-        if feed.epoch != self._epoch:
+        room = self._room()
+        if self._resume_after is not None:
+            self._work(self._go_back())
+        elif feed.epoch != self._epoch:
             self._work(self._start_over())
         elif self._cursor >= feed.tail.head:
             if self._is_starting:
                 self._write(self._ending([], feed_state(feed)))
+        elif room == 0:
+            return
         elif feed.tail.covers(self._cursor):
-            frames = self._frame_events(feed.tail.after(self._cursor), feed.head)
-            self._cursor = feed.tail.head
-            self._write(self._ending(frames, feed_state(feed)))
+            self._write(self._from_tail(room))
         else:
             self._work(self._catch_up())
+
+    async def _go_back(self) -> None:
+        assert self._resume_after is not None  # noqa: S101 - that is why we are here
+        start = Start((self._resume_after,))
+        self._resume_after = None
+        self._is_starting = True
+        await self._find_place(start)
 
     async def _start_over(self) -> None:
         self._is_starting = True
         await self._reset("epoch", Start())
 
+    def _from_tail(self, room: int | None) -> list[Any]:
+        feed = self.feed
+        events = list(islice(feed.tail.after(self._cursor), room))
+        is_all = room is None or len(events) < room or events[-1].seq == feed.tail.head
+        end = feed.head if is_all else Position(feed.epoch, events[-1].seq)
+        self._cursor = end.seq
+        frames = self._frame_events(events, end)
+        return self._ending(frames, feed_state(feed)) if is_all else frames
+
     async def _catch_up(self) -> None:
         """Page by page from the database, until the tail reaches back far enough."""
         self._metrics.followers_behind.inc()
         try:
-            while not self._is_over and not (self.feed.tail.covers(self._cursor) and self._epoch == self.feed.epoch):
-                try:
-                    news = await self._hub.page(self.feed, self._cursor)
-                except DatabaseAwayError:
-                    await asyncio.sleep(_PAUSE_WHEN_AWAY_SECONDS)
-                    continue
+            while self._is_behind() and (room := self._room()) != 0:
+                news = await _patiently(partial(self._hub.page, self.feed, self._cursor, room))
                 bounds = news.inbox.bounds
                 reason = Position(self._epoch, self._cursor, self._since_floor).invalid_in(bounds)
                 if reason is not None:
@@ -248,6 +306,11 @@ class Connection(Follower):
                 await self._write_and_wait(frames if news.more else self._ending(frames, news.inbox))
         finally:
             self._metrics.followers_behind.dec()
+
+    def _is_behind(self) -> bool:
+        if self._is_over or self._resume_after is not None:
+            return False
+        return self.feed.epoch != self._epoch or not self.feed.tail.covers(self._cursor)
 
     def _ending(self, frames: list[Any], inbox: InboxState) -> list[Any]:
         frames.append(self._frame_inbox(inbox, closes_start=self._is_starting))
@@ -267,13 +330,22 @@ class Connection(Follower):
         except Exception:  # noqa: BLE001 - a connection that breaks while written to is only gone
             self._is_over = True
             return
-        self.sending_since = self.last_sent
-        self._work(_rest_of(sending, waits_for))
+        self._work(self._until_taken(_rest_of(sending, waits_for)))
 
     async def _write_and_wait(self, frames: list[Any]) -> None:
-        self.sending_since = self.last_sent = time.monotonic()
-        await self._send(frames)
-        self.sending_since = None
+        self.last_sent = time.monotonic()
+        await self._until_taken(self._send(frames))
+
+    async def _until_taken(self, sending: Awaitable[None]) -> None:
+        self._waiting_sends += 1
+        if self.sending_since is None:
+            self.sending_since = time.monotonic()
+        try:
+            await sending
+        finally:
+            self._waiting_sends -= 1
+            # What else waits has waited since the other side last took something.
+            self.sending_since = time.monotonic() if self._waiting_sends else None
 
     def _work(self, work: Awaitable[None]) -> None:
         """Keeps the connection busy with something that takes its time."""
@@ -287,11 +359,14 @@ class Connection(Follower):
             self._is_over = True
         except Exception:
             log.exception("a connection failed", action="connection_failed", transport=self.transport)
-            self._is_over = True
+            self._fail()
         else:
             self._is_busy = False
-            self.sending_since = None
             self.wake()
+
+    def _fail(self) -> None:
+        """A fault of ours: the client may come back and go on."""
+        self.cut()
 
     async def end(self, reason: ByeReason, retry_ms: int | None = None) -> None:
         """Says why, and ends it."""
@@ -331,6 +406,15 @@ class _Rest:
                 waits_for = resume()
             except StopIteration:
                 return
+
+
+async def _patiently(read: Callable[[], Awaitable[T]]) -> T:
+    """For as long as it takes: whoever has come to follow an inbox stays while the database is away."""
+    while True:
+        try:
+            return await read()
+        except DatabaseAwayError:
+            await asyncio.sleep(_PAUSE_WHEN_AWAY_SECONDS)
 
 
 def _parsed(text: str) -> Position | None:

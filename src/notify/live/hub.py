@@ -154,9 +154,10 @@ class Hub:
         (news,) = (await self._following.news([(feed.key, feed.tail.head)], _EVENTS_PER_READ)).values()
         self._apply(feed, news)
 
-    async def page(self, feed: Feed, after: int) -> News:
+    async def page(self, feed: Feed, after: int, most: int | None = None) -> News:
         """For a follower that is further behind than the tail reaches."""
-        return (await self._following.news([(feed.key, after)], _EVENTS_PER_READ))[feed.key]
+        limit = _EVENTS_PER_READ if most is None else min(most, _EVENTS_PER_READ)
+        return (await self._following.news([(feed.key, after)], limit))[feed.key]
 
     # Hearing
 

@@ -49,6 +49,8 @@ class Listener:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+            # Its traceback would keep a connection that was still being made, and a server waits a minute for those.
+            self._task = None
 
     async def _run(self) -> None:
         attempt = 0

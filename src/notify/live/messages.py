@@ -1,29 +1,46 @@
 """Every message of the WebSocket, tagged by `type`, and the data of the stream's own events."""
 
-from typing import Annotated, Literal
+from datetime import datetime
+from typing import Annotated, Literal, cast
 from uuid import UUID
 
-import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from notify.core.event import Reset
 from notify.core.notification import Create, Notification
+from notify.core.problem import Problem
+from notify.core.states import Mark
 from notify.core.text import NotificationType
+from notify.store.commands import SentItem
 
 __all__ = (
     "AckMessage",
+    "ArchiveMessage",
+    "AuthMessage",
+    "ByeData",
     "ByeMessage",
     "ByeReason",
     "ClientMessage",
     "DeleteMessage",
     "InboxData",
     "InboxMessage",
+    "MarkingMessage",
     "NotificationMessage",
+    "PingMessage",
+    "ReadAllMessage",
+    "ReadMessage",
+    "RemoveMessage",
     "ReplyMessage",
     "ResetMessage",
+    "Result",
+    "ResumeMessage",
+    "SeenMessage",
+    "SendMessage",
     "ServerMessage",
     "TokenData",
     "TokenMessage",
+    "UnarchiveMessage",
+    "UnreadMessage",
     "UpdateMessage",
     "WelcomeMessage",
 )
@@ -33,7 +50,7 @@ Ref = Annotated[
 ]
 PositionText = Annotated[str, Meta(max_length=96, examples=["3f9a1c7e2b.42"])]
 Ids = Annotated[list[UUID], Meta(min_length=1, max_length=100)]
-ByeReason = Literal["auth", "token_expired", "shutdown", "overload", "revoked", "slow", "abuse"]
+ByeReason = Literal["auth", "token_expired", "shutdown", "overload", "revoked", "abuse", "error"]
 
 
 class InboxData(Struct, frozen=True):
@@ -68,7 +85,7 @@ class _Tagged(Struct, frozen=True, tag_field="type"):
 
 
 class WelcomeMessage(_Tagged, frozen=True, tag="welcome"):
-    """The first message: the session, where the inbox stands, and how often the server pings."""
+    """The first message: the session, where the inbox stands, and how often the server sends a WebSocket ping."""
 
     session: str
     position: str
@@ -100,7 +117,9 @@ class DeleteMessage(_Tagged, frozen=True, tag="delete"):
 
 
 class InboxMessage(_Tagged, frozen=True, tag="inbox"):
-    """The counters, and the position they are of. The first, closing the start, carries that position as `id`."""
+    """The counters, and the position they are of; with `id` if everything up to it has been sent, as the first one has,
+    which closes the start.
+    """
 
     unread: int
     unseen: int
@@ -135,13 +154,27 @@ class ByeMessage(_Tagged, frozen=True, tag="bye"):
     retry_ms: int | UnsetType = UNSET
 
 
+class Result(Struct, frozen=True):
+    """What a message brought about. Each kind of message has its own part of this."""
+
+    position: Annotated[str, Meta(description="Of marks: where the inbox stands after them.")] | UnsetType = UNSET
+    updated: Annotated[int, Meta(description="Of `read_all`: how many it marked.")] | UnsetType = UNSET
+    id: Annotated[UUID, Meta(description="Of `send`: as `POST /v1/notifications` answers.")] | UnsetType = UNSET
+    items: list[SentItem] | UnsetType = UNSET
+    replayed: (
+        Annotated[bool, Meta(description="Of `send`: this is the answer to an earlier one with the same key.")]
+        | UnsetType
+    ) = UNSET
+    expires_at: Annotated[datetime, Meta(description="Of `auth`: when the token runs out.")] | UnsetType = UNSET
+
+
 class ReplyMessage(_Tagged, frozen=True, tag="reply"):
-    """The answer to a client message that had a `ref`."""
+    """The answer to a client message that had a `ref`, or that could not be read; `ref` is null if it had none."""
 
     ref: str | None
     ok: bool
-    result: msgspec.Raw | UnsetType = UNSET
-    problem: msgspec.Raw | UnsetType = UNSET
+    result: Result | UnsetType = UNSET
+    problem: Problem | UnsetType = UNSET
 
 
 ServerMessage = (
@@ -170,43 +203,48 @@ class AckMessage(_Said, frozen=True, kw_only=True, tag="ack"):
     id: PositionText
 
 
-class _Marking(_Said, frozen=True, kw_only=True, tag_field="type"):
+class MarkingMessage(_Said, frozen=True, kw_only=True, tag_field="type"):
     ids: Ids
 
+    @property
+    def mark(self) -> Mark:
+        """Each kind is named after its mark."""
+        return cast(Mark, self.__struct_config__.tag)
 
-class ReadMessage(_Marking, frozen=True, kw_only=True, tag="read"):
+
+class ReadMessage(MarkingMessage, frozen=True, kw_only=True, tag="read"):
     """Mark as read."""
 
 
-class UnreadMessage(_Marking, frozen=True, kw_only=True, tag="unread"):
+class UnreadMessage(MarkingMessage, frozen=True, kw_only=True, tag="unread"):
     """Mark as unread."""
 
 
-class SeenMessage(_Marking, frozen=True, kw_only=True, tag="seen"):
+class SeenMessage(MarkingMessage, frozen=True, kw_only=True, tag="seen"):
     """Mark as seen."""
 
 
-class ArchiveMessage(_Marking, frozen=True, kw_only=True, tag="archive"):
+class ArchiveMessage(MarkingMessage, frozen=True, kw_only=True, tag="archive"):
     """Archive."""
 
 
-class UnarchiveMessage(_Marking, frozen=True, kw_only=True, tag="unarchive"):
+class UnarchiveMessage(MarkingMessage, frozen=True, kw_only=True, tag="unarchive"):
     """Bring back from the archive."""
 
 
-class RemoveMessage(_Marking, frozen=True, kw_only=True, tag="delete"):
+class RemoveMessage(MarkingMessage, frozen=True, kw_only=True, tag="delete"):
     """Delete."""
 
 
 class ReadAllMessage(_Said, frozen=True, kw_only=True, tag="read_all"):
-    """Mark all as read: of one type, or what had arrived by a position, if said."""
+    """Mark all as read: those of one type only, or only what had arrived by a position, if it says so."""
 
     of: NotificationType | None = None
     before: PositionText | None = None
 
 
 class ResumeMessage(_Said, frozen=True, kw_only=True, tag="resume"):
-    """Send again what came after this position."""
+    """Go on from this position: what came after it is sent, or sent again."""
 
     after: PositionText
 

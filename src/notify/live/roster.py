@@ -3,16 +3,18 @@
 import asyncio
 import random
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 import structlog
 
 from notify.core.clock import Clock
+from notify.core.errors import DatabaseAwayError
 from notify.live.follower import Connection
 from notify.live.messages import ByeReason
 from notify.metrics import Metrics
 
-__all__ = ("Roster",)
+__all__ = ("Roster", "Watcher")
 
 log = structlog.get_logger(__name__)
 
@@ -20,6 +22,23 @@ _BEAT_SECONDS = 1.0
 _WARNING_SECONDS = 30.0
 _GOODBYE_SECONDS = 5.0
 _DRAIN_BATCHES = 20
+
+
+class Watcher(ABC):
+    """Whoever tells the other processes. None of this may make a connection wait."""
+
+    @abstractmethod
+    def opened(self, connection: Connection) -> None: ...
+
+    @abstractmethod
+    def extended(self, connection: Connection) -> None: ...
+
+    @abstractmethod
+    def closed(self, connection: Connection) -> None: ...
+
+    @abstractmethod
+    async def renew(self, connections: list[Connection]) -> None:
+        """Extends those that another process was shown a fresh token for."""
 
 
 class Roster:
@@ -32,8 +51,11 @@ class Roster:
         self._send_timeout_seconds = send_timeout_seconds
         self._connections: dict[str, Connection] = {}
         self._warned: set[str] = set()
+        self._expiring: set[str] = set()
         self._goodbyes: set[asyncio.Task[None]] = set()
+        self._expiries: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
+        self.watcher: Watcher | None = None
         self.is_draining = False
 
     def __len__(self) -> int:
@@ -43,21 +65,38 @@ class Roster:
         self._task = asyncio.create_task(self._beat(), name="roster")
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        tasks = [*self._expiries, *([self._task] if self._task is not None else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def add(self, connection: Connection) -> None:
         self._connections[connection.session] = connection
         self._metrics.connections.labels(connection.transport).inc()
+        if self.watcher is not None:
+            self.watcher.opened(connection)
 
     def remove(self, connection: Connection) -> None:
         if self._connections.pop(connection.session, None) is not None:
             self._metrics.connections.labels(connection.transport).dec()
+            if self.watcher is not None:
+                self.watcher.closed(connection)
         self._warned.discard(connection.session)
+        self._expiring.discard(connection.session)
+
+    def get(self, session: str) -> Connection | None:
+        return self._connections.get(session)
 
     def find(self, wanted: Callable[[Connection], bool]) -> list[Connection]:
         return [connection for connection in self._connections.values() if wanted(connection)]
+
+    def extend(self, connection: Connection, expires_at: float) -> None:
+        """A fresh token was shown for it. It may stay longer, never shorter; opened with an API key it has no end."""
+        if connection.expires_at is not None and expires_at > connection.expires_at:
+            connection.expires_at = expires_at
+            self._warned.discard(connection.session)
+            if self.watcher is not None:
+                self.watcher.extended(connection)
 
     def end(self, connection: Connection, reason: ByeReason, retry_ms: int | None = None) -> None:
         """Says goodbye without waiting for it; one that does not listen is cut off."""
@@ -76,6 +115,9 @@ class Roster:
             for connection in leaving[start : start + batch]:
                 self.end(connection, "shutdown", random.randint(500, spread_ms))  # noqa: S311 - jitter
             await asyncio.sleep(seconds / _DRAIN_BATCHES)
+        for connection in list(self._connections.values()):
+            # Whoever was on their way in when this began.
+            self.end(connection, "shutdown", random.randint(500, spread_ms))  # noqa: S311 - jitter
         if self._goodbyes:
             await asyncio.wait(self._goodbyes, timeout=_GOODBYE_SECONDS)
 
@@ -94,11 +136,40 @@ class Roster:
         while True:
             await asyncio.sleep(_BEAT_SECONDS)
             now, wall = time.monotonic(), self._clock.now().timestamp()
+            expired: list[Connection] = []
             for connection in list(self._connections.values()):
                 try:
-                    self._look_after(connection, now, wall)
+                    if self._has_expired(connection, wall):
+                        expired.append(connection)
+                    else:
+                        self._look_after(connection, now, wall)
                 except Exception:
                     log.exception("a connection could not be looked after", action="beat_failed")
+            if expired:
+                self._expiring.update(connection.session for connection in expired)
+                task = asyncio.create_task(self._end_expired(expired))
+                self._expiries.add(task)
+                task.add_done_callback(self._expiries.discard)
+
+    def _has_expired(self, connection: Connection, wall: float) -> bool:
+        expires_at = connection.expires_at
+        return expires_at is not None and wall >= expires_at and connection.session not in self._expiring
+
+    async def _end_expired(self, connections: list[Connection]) -> None:
+        """Not before looking, for all of them at once, whether another process was shown a fresh token."""
+        try:
+            if self.watcher is not None:
+                await self.watcher.renew(connections)
+        except DatabaseAwayError as error:
+            log.warning("sessions end unasked", action="expiry_unasked", cause=repr(error.__cause__))
+        except Exception:
+            log.exception("sessions end unasked", action="expiry_failed")
+        wall = self._clock.now().timestamp()
+        for connection in connections:
+            if connection.expires_at is not None and wall >= connection.expires_at:
+                self.end(connection, "token_expired")
+            else:
+                self._expiring.discard(connection.session)
 
     def _look_after(self, connection: Connection, now: float, wall: float) -> None:
         stuck_since = connection.sending_since
@@ -107,12 +178,13 @@ class Roster:
             connection.cut()
             return
         expires_at = connection.expires_at
-        if expires_at is not None:
-            if wall >= expires_at:
-                self.end(connection, "token_expired")
-                return
-            if expires_at - wall <= _WARNING_SECONDS and connection.session not in self._warned:
-                self._warned.add(connection.session)
-                connection.warn_of_token(round(expires_at - wall))
+        if (
+            expires_at is not None
+            and 0 < expires_at - wall <= _WARNING_SECONDS
+            and connection.session not in self._warned
+            # One that is being written to hears of it with the next beat.
+            and connection.warn_of_token(round(expires_at - wall))
+        ):
+            self._warned.add(connection.session)
         if now - connection.last_sent >= self._keep_alive_seconds:
             connection.keep_alive()

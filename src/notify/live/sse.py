@@ -34,8 +34,8 @@ class StreamConnection(Connection):
         self._types = types
         super().__init__(parts, visitor)
 
-    def _send(self, chunks: list[bytes]) -> Coroutine[Any, Any, None]:
-        body = b"".join(chunks)
+    def _send(self, frames: list[bytes]) -> Coroutine[Any, Any, None]:
+        body = b"".join(frames)
         return self._raw_send({"type": "http.response.body", "body": body, "more_body": True})  # type: ignore[return-value]
 
     async def _close(self, reason: ByeReason) -> None:  # noqa: ARG002 - a stream has no close code
@@ -74,6 +74,9 @@ class StreamConnection(Connection):
     def _frame_reset(self, reset: Reset) -> bytes:
         return frames.plain("reset", reset)
 
+    def _frame_token(self, expires_in: int) -> bytes:
+        return frames.plain("token", TokenData(expires_in, self.session))
+
     def _frame_bye(self, reason: ByeReason, retry_ms: int | None) -> list[bytes]:
         last = frames.plain("bye", ByeData(reason))
         return [last] if retry_ms is None else [frames.retry(retry_ms), last]
@@ -81,10 +84,6 @@ class StreamConnection(Connection):
     def keep_alive(self) -> None:
         if not self._is_busy and not self._is_over:
             self._write([frames.KEEP_ALIVE])
-
-    def warn_of_token(self, expires_in: int) -> None:
-        if not self._is_busy and not self._is_over:
-            self._write([frames.plain("token", TokenData(expires_in, self.session))])
 
 
 class EventStream:

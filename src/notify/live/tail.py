@@ -29,7 +29,7 @@ class LiveEvent:
         id_: UUID,
         notification: Notification | None,
     ) -> None:
-        self.kind = kind
+        self.kind: Literal["notification", "update", "delete"] = kind
         self.seq = position.seq
         self.position = str(position)
         self.id = id_
@@ -51,22 +51,21 @@ class LiveEvent:
     @property
     def json(self) -> str:
         if self._json is None:
-            self._json = msgspec.json.encode(self._message()).decode()
+            message = frames.socket_message(self.kind, self.position, self.id, self.notification)
+            self._json = msgspec.json.encode(message).decode()
         return self._json
 
     @property
     def msgpack(self) -> bytes:
         if self._msgpack is None:
-            self._msgpack = msgspec.msgpack.encode(self._message())
+            # By way of JSON, so that it says the same: `data` is kept as JSON, and times are text.
+            self._msgpack = msgspec.msgpack.encode(msgspec.json.decode(self.json))
         return self._msgpack
 
     @property
     def bytes(self) -> int:
         # The text is about as long in every format, and most events are sent in one.
         return _OBJECT_BYTES + 2 * len(self.sse)
-
-    def _message(self) -> object:
-        return frames.socket_message(self.kind, self.position, self.id, self.notification)
 
 
 class Tail:

@@ -33,11 +33,15 @@ AWAY = (
     asyncpg.InvalidCatalogNameError,
     asyncpg.LockNotAvailableError,  # an operator's lock_timeout, as QueryCanceledError is a statement_timeout
     asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.TransactionTimeoutError,
+    asyncpg.InternalClientError,  # a connection that the server was just ending when we took it from the pool
 )
 """What asyncpg raises when the database is not there for us, rather than unhappy with what we asked."""
 
 TRY_AGAIN = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 """What it raises when the same statements will succeed if sent again."""
+
+_FIRST_WITH_TRANSACTION_TIMEOUT = (17,)
 
 log = structlog.get_logger(__name__)
 
@@ -94,7 +98,7 @@ class Database:
                 connection = await self._pool.acquire()
                 try:
                     yield connection
-                except (TimeoutError, asyncio.CancelledError):
+                except (TimeoutError, asyncio.CancelledError, asyncpg.InternalClientError):
                     # Asking a database that does not answer to cancel would wait for it as well.
                     if not is_lost(connection):
                         connection.terminate()
@@ -114,11 +118,7 @@ class Database:
         a ROLLBACK.
         """
         async with self.connection() as connection:
-            # In one message with BEGIN. If the network parts while we hold an inbox, nobody tells the server; without
-            # this the inbox would stay locked until the server's TCP gives up, which takes hours.
-            await connection.execute(
-                f"BEGIN; SET LOCAL idle_in_transaction_session_timeout = {round(self.timeout_seconds * 1000)}"
-            )
+            await connection.execute(self._begin(connection))
             try:
                 yield connection
             except Exception:
@@ -145,6 +145,15 @@ class Database:
     async def execute(self, statement: str, *arguments: Any) -> list[Record]:
         """The same for a statement that writes, in a transaction of its own."""
         return await self.fetch(statement, *arguments)
+
+    def _begin(self, connection: Connection) -> str:
+        # If the network parts while we hold an inbox, nobody tells the server; without a limit the inbox would stay
+        # locked until the server's TCP gives up, which takes hours. Before 17 there is only the lesser one, which does
+        # not count between a statement's Parse and its Bind. In one message with BEGIN, and for this transaction only,
+        # so that it costs nothing and a pooler is left as it was.
+        has_timeout = connection.get_server_version() >= _FIRST_WITH_TRANSACTION_TIMEOUT
+        limit = "transaction_timeout" if has_timeout else "idle_in_transaction_session_timeout"
+        return f"BEGIN; SET LOCAL {limit} = {round(self.timeout_seconds * 1000)}"
 
     async def _check_lineage(self, connection: "asyncpg.Connection[Record]") -> None:
         # On every new connection, because a failover or a restore is a reconnect to us.

@@ -71,7 +71,7 @@ class Following:
         for place, group in by_place.items():
             key, _ = wanted[place]
             changes = [change_from(row, key.user_id) for row in group[:limit] if row["id"] is not None]
-            found[key] = News(group[0]["inbox_id"], inbox_state(group[0]), changes, len(group) > limit)
+            found[key] = News(group[0]["followed_id"], inbox_state(group[0]), changes, len(group) > limit)
         return found
 
 

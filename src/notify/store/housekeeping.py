@@ -15,6 +15,8 @@ __all__ = ("Housekeeping",)
 log = structlog.get_logger(__name__)
 
 _ROWS_PER_TRANSACTION = 500
+_REVOCATIONS_LIVE = timedelta(days=1)
+"""A process that has been out of touch for longer has lost its clients too."""
 
 
 class Housekeeping:
@@ -63,6 +65,7 @@ class Housekeeping:
         await self._forget("forget_answers", "idempotency_answer", now - self._answers_live)
         await self._forget("forget_devices", "device", now - self._devices_live)
         await self._forget("forget_acks", "ack", now - self._devices_live)
+        await self._forget("forget_revocations", "revocation", now - _REVOCATIONS_LIVE)
 
     async def _purge_tombstones(self) -> int:
         statements = self._database.statements

@@ -1,18 +1,19 @@
 """Apps and their API keys."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Self, TypeVar
 from uuid import UUID
 
 import asyncpg
-from advanced_alchemy.exceptions import IntegrityError
 from advanced_alchemy.filters import LimitOffset
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
 from msgspec import Struct
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
@@ -27,6 +28,8 @@ __all__ = ("ApiKey", "App", "Identities", "NewApiKey", "NewApp", "make_secret")
 
 _USE_IS_NEWS_AFTER = timedelta(minutes=1)
 _SECRET_BYTES = 48
+
+Row = TypeVar("Row", AppRow, ApiKeyRow)
 
 
 class App(Struct, frozen=True):
@@ -65,11 +68,18 @@ class NewApiKey(Struct, frozen=True):
     key: str
 
 
-class _Apps(SQLAlchemyAsyncRepository[AppRow]):
+class _Repository(SQLAlchemyAsyncRepository[Row]):
+    @classmethod
+    def of(cls, session: AsyncSession) -> Self:
+        # Not wrapped: advanced-alchemy calls every error of the database an IntegrityError, a lost connection too.
+        return cls(session=session, wrap_exceptions=False)
+
+
+class _Apps(_Repository[AppRow]):
     model_type = AppRow
 
 
-class _Keys(SQLAlchemyAsyncRepository[ApiKeyRow]):
+class _Keys(_Repository[ApiKeyRow]):
     model_type = ApiKeyRow
 
 
@@ -83,7 +93,10 @@ class Identities:
         async def connect() -> Any:
             # By asyncpg itself, so that the URL means the same here as everywhere else.
             return await asyncpg.connect(
-                url, timeout=database.timeout_seconds, statement_cache_size=100 if prepared_statements else 0
+                url,
+                timeout=database.timeout_seconds,
+                statement_cache_size=100 if prepared_statements else 0,
+                connection_class=_Abrupt,
             )
 
         self._engine = create_async_engine(
@@ -92,10 +105,10 @@ class Identities:
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=database.timeout_seconds,
-            pool_pre_ping=True,
             hide_parameters=True,  # among them are secrets, and errors are logged
             execution_options={"schema_translate_map": {"notify": schema}},
         )
+        event.listen(self._engine.sync_engine, "checkout", _refuse_closed)
         self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)
 
     async def close(self) -> None:
@@ -105,7 +118,7 @@ class Identities:
         row = AppRow(id=app_id, name=name, jwt_secret=make_secret(), created_at=self._clock.now())
         async with self._session() as session:
             try:
-                await _Apps(session=session).add(row)
+                await _Apps.of(session).add(row)
                 await session.commit()
             except IntegrityError as error:
                 raise ConflictError(f"There is an app {app_id} already; choose another id.") from error
@@ -118,7 +131,7 @@ class Identities:
         if only is not None:
             conditions.append(AppRow.id == only)
         async with self._session() as session:
-            rows = await _Apps(session=session).list(*conditions, LimitOffset(limit, 0), order_by=[("id", False)])
+            rows = await _Apps.of(session).get_many(*conditions, LimitOffset(limit, 0), order_by=[("id", False)])
         return [App(row.id, row.name, row.created_at) for row in rows]
 
     async def create_key(self, app_id: str, name: str, scopes: list[KeyScope]) -> NewApiKey:
@@ -134,7 +147,7 @@ class Identities:
         )
         async with self._session() as session:
             await self._require_app(session, app_id)
-            await _Keys(session=session).add(row)
+            await _Keys.of(session).add(row)
             await session.commit()
         return NewApiKey(row.id, row.name, row.prefix, _scopes(row), row.created_at, new.key)
 
@@ -143,7 +156,7 @@ class Identities:
         conditions = [ApiKeyRow.id > after] if after is not None else []
         async with self._session() as session:
             await self._require_app(session, app_id)
-            rows = await _Keys(session=session).list(
+            rows = await _Keys.of(session).get_many(
                 ApiKeyRow.app_id == app_id, *conditions, LimitOffset(limit, 0), order_by=[("id", False)]
             )
         return [
@@ -153,7 +166,7 @@ class Identities:
 
     async def revoke_key(self, app_id: str, key_id: UUID) -> None:
         async with self._session() as session:
-            row = await _Keys(session=session).get_one_or_none(ApiKeyRow.id == key_id, ApiKeyRow.app_id == app_id)
+            row = await _Keys.of(session).get_one_or_none(ApiKeyRow.id == key_id, ApiKeyRow.app_id == app_id)
             if row is None:
                 raise NotFoundError("This app has no such key.")
             row.revoked_at = row.revoked_at or self._clock.now()
@@ -180,20 +193,41 @@ class Identities:
         return secret
 
     async def _require_app(self, session: AsyncSession, app_id: str) -> None:
-        if await _Apps(session=session).get_one_or_none(AppRow.id == app_id) is None:
+        if await _Apps.of(session).get_one_or_none(AppRow.id == app_id) is None:
             raise NotFoundError(f"There is no app {app_id}.")
 
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[AsyncSession]:
         try:
-            async with self._sessions() as session:
-                yield session
+            async with asyncio.timeout(self._database.timeout_seconds), self._sessions() as session:
+                driver = (await (await session.connection()).get_raw_connection()).driver_connection
+                assert isinstance(driver, asyncpg.Connection)  # noqa: S101 - what `connect` made
+                try:
+                    yield session
+                except asyncio.CancelledError:
+                    # SQLAlchemy would wait for the answer to a ROLLBACK.
+                    driver.terminate()
+                    raise
         except (*AWAY, PoolTimeoutError) as error:
             raise DatabaseAwayError from error
         except DBAPIError as error:
             if error.connection_invalidated or isinstance(error.orig.__cause__ if error.orig else None, AWAY):
                 raise DatabaseAwayError from error
-            raise
+            # The driver's own error: SQLAlchemy's shows the statement, and errors are logged.
+            raise error.orig or error from None
+
+
+class _Abrupt(asyncpg.Connection):
+    """Leaves without waiting for the server's good-bye, which one that stalls never says."""
+
+    async def close(self, *, timeout: float | None = None) -> None:  # noqa: ARG002, ASYNC109 - asyncpg's signature
+        self.terminate()
+
+
+def _refuse_closed(connection: Any, *_: object) -> None:
+    """Makes the pool take another connection for one that the server has closed; asyncpg knows without asking."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
 
 
 def make_secret() -> str:

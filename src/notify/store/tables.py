@@ -79,6 +79,7 @@ Table(
     Column("generation", Text, nullable=False, server_default=text("notify.random_name(4)")),
     Column("identity", Text),
     Column("outbox_doorbell", Boolean, nullable=False, server_default=text("true")),
+    CheckConstraint("singleton", name="store_singleton_check"),
 )
 
 Table(
@@ -140,6 +141,11 @@ Table(
     Column("read_at", _TIME),
     Column("archived_at", _TIME),
     Column("deleted_at", _TIME),
+    CheckConstraint(
+        "0 < created_position AND created_position <= arrived_position AND arrived_position <= changed_position",
+        name="notifications_positions",
+    ),
+    CheckConstraint("read_at IS NULL OR seen_at IS NOT NULL", name="notifications_read_implies_seen"),
     Index("notifications_changes", "inbox_id", "changed_position", unique=True),
     Index("notifications_listing", "inbox_id", "state", "arrived_at", "arrived_position"),
     Index(
@@ -191,6 +197,12 @@ Table(
     Column("created_at", _TIME, nullable=False, server_default=func.now()),
     Column("failed_at", _TIME),
     Column("failure", Text),
+    CheckConstraint("char_length(user_id) BETWEEN 1 AND 255", name="outbox_user_id"),
+    CheckConstraint("char_length(title) BETWEEN 1 AND 255", name="outbox_title"),
+    CheckConstraint("level IN ('info', 'success', 'warning', 'error')", name="outbox_level"),
+    CheckConstraint("json_typeof(data) = 'object'", name="outbox_data"),
+    CheckConstraint("json_typeof(actions) = 'array'", name="outbox_actions"),
+    CheckConstraint("json_typeof(actor) = 'object'", name="outbox_actor"),
     Index("outbox_waiting", "id", postgresql_where=text("failed_at IS NULL")),
 )
 
@@ -214,6 +226,54 @@ Table(
     Column("upto", BigInteger, primary_key=True, autoincrement=False),
     Column("acked_at", _TIME, nullable=False),
     Index("acks_acked_at", "acked_at"),
+)
+
+Table(
+    "processes",
+    _metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started_at", _TIME, nullable=False),
+    Column("seen_at", _TIME, nullable=False),
+    Column("alive_until", _TIME, nullable=False),
+    prefixes=["UNLOGGED"],
+)
+
+Table(
+    "sessions",
+    _metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("process_id", Uuid, nullable=False),
+    Column("app_id", _NAME, nullable=False),
+    Column("user_id", _NAME, nullable=False),
+    Column("transport", Text, nullable=False),
+    Column("device", _NAME),
+    Column("connected_at", _TIME, nullable=False),
+    Column("expires_at", _TIME),
+    Index("sessions_user", "app_id", "user_id", "id"),
+    Index("sessions_process", "process_id", "id"),
+    prefixes=["UNLOGGED"],
+)
+
+Table(
+    "seen",
+    _metadata,
+    Column("app_id", _NAME, primary_key=True),
+    Column("user_id", _NAME, primary_key=True),
+    Column("seen_at", _TIME, nullable=False),
+)
+
+Table(
+    "revocations",
+    _metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("app_id", _NAME, nullable=False),
+    Column("user_id", _NAME),
+    Column("session_id", Uuid),
+    Column("revoked_at", _TIME, nullable=False),
+    CheckConstraint("num_nonnulls(user_id, session_id) = 1", name="revocations_subject"),
+    Index("revocations_revoked_at", "revoked_at"),
 )
 
 

@@ -1,7 +1,8 @@
 -- follow: of many inboxes at once, where each stands and what changed in it past a position, in order, as it is now. A
--- position of NULL asks for no changes.
+-- position of NULL asks for no changes. The inbox's own id has a name of its own, since a change has an inbox_id too, which
+-- is NULL where nothing changed.
 SELECT
-    wanted.place, inbox.id AS inbox_id, store.generation || inbox.epoch AS epoch, inbox.floor, inbox.head, inbox.unread,
+    wanted.place, inbox.id AS followed_id, store.generation || inbox.epoch AS epoch, inbox.floor, inbox.head, inbox.unread,
     inbox.unseen, inbox.total, changed.*
 FROM unnest($1::text[], $2::text[], $3::bigint[]) WITH ORDINALITY AS wanted (app_id, user_id, after, place)
 JOIN notify.inboxes AS inbox ON inbox.app_id = wanted.app_id AND inbox.user_id = wanted.user_id

@@ -1,0 +1,179 @@
+"""The live connections of all processes, and which users are there.
+
+The times in these rows are the database's own, because processes whose clocks differ have to agree on who is alive.
+What happened before a statement is told as an age.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from msgspec import Struct
+
+from notify.core.errors import NotFoundError
+from notify.store.database import Database
+from notify.store.following import InboxKey
+
+__all__ = ("LiveSession", "Presence", "Process", "Revocation", "SessionRow", "Sessions")
+
+_ROWS_PER_TRANSACTION = 500
+_NO_SESSION = "There is no such live connection; it may have ended."
+
+
+class Process(Struct, frozen=True):
+    id: UUID
+    host: str
+    pid: int
+    age_seconds: float
+
+
+class SessionRow(Struct, frozen=True):
+    """A session as the process that holds it tells of it."""
+
+    id: UUID
+    key: InboxKey
+    transport: str
+    device: str | None
+    age_seconds: float
+    expires_at: float | None
+
+
+class LiveSession(Struct, frozen=True):
+    """A live connection. Without `expires_at` it was opened with an API key."""
+
+    id: UUID
+    user_id: str
+    transport: Literal["sse", "websocket"]
+    device: str | None
+    connected_at: datetime
+    expires_at: datetime | None
+
+
+class Presence(Struct, frozen=True):
+    """`devices` are the named ones. `last_seen_at` is now while online, and null for a user who never was."""
+
+    user_id: str
+    online: bool
+    connections: int
+    devices: list[str]
+    last_seen_at: datetime | None
+
+
+class Revocation(Struct, frozen=True):
+    """All sessions that a user has by now have to end, or one."""
+
+    id: UUID
+    app_id: str
+    user_id: str | None = None
+    session_id: UUID | None = None
+    age_seconds: float = 0.0
+
+
+class Sessions:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # What users and operators ask
+
+    async def of_user(self, app_id: str, user_id: str, limit: int, after: UUID | None) -> list[LiveSession]:
+        rows = await self._database.fetch("session_list", app_id, user_id, after, limit)
+        return [LiveSession(**dict(row)) for row in rows]
+
+    async def presence(self, app_id: str, user_ids: Sequence[str]) -> list[Presence]:
+        rows = await self._database.fetch("presence", app_id, user_ids)
+        return [
+            Presence(
+                row["user_id"], row["connections"] > 0, row["connections"], sorted(row["devices"]), row["last_seen_at"]
+            )
+            for row in rows
+        ]
+
+    async def extend(self, key: InboxKey, session_id: UUID, expires_at: float) -> datetime | None:
+        """Until when this session of this user may stay now."""
+        rows = await self._database.execute("session_extend", session_id, *key, expires_at)
+        if not rows:
+            raise NotFoundError(_NO_SESSION)
+        until: datetime | None = rows[0]["expires_at"]
+        return until
+
+    async def revoke(self, revocation: Revocation) -> None:
+        rows = await self._database.execute("session_revoke", revocation.id, revocation.app_id, revocation.session_id)
+        if not rows:
+            raise NotFoundError(_NO_SESSION)
+
+    async def revoke_user(self, revocation: Revocation) -> None:
+        await self._database.execute("session_revoke_user", revocation.id, revocation.app_id, revocation.user_id)
+
+    # What a process tells of itself
+
+    async def start(self, process: Process, live_seconds: float) -> None:
+        await self._database.execute(
+            "process_start", process.id, process.host, process.pid, process.age_seconds, live_seconds
+        )
+
+    async def beat(self, process_id: UUID, live_seconds: float) -> bool:
+        """Whether the process is still who it was: one that was silent for too long has to begin anew."""
+        return bool(await self._database.execute("process_beat", process_id, live_seconds))
+
+    async def open(self, process_id: UUID, sessions: Sequence[SessionRow]) -> bool:
+        """Writes them, new or changed, unless the process has to begin anew."""
+        async with self._database.connection() as connection:
+            status = await connection.execute(
+                self._database.statements["session_open"],
+                process_id,
+                [session.id for session in sessions],
+                [session.key.app_id for session in sessions],
+                [session.key.user_id for session in sessions],
+                [session.transport for session in sessions],
+                [session.device for session in sessions],
+                [session.age_seconds for session in sessions],
+                [session.expires_at for session in sessions],
+            )
+        return int(status.rpartition(" ")[2]) > 0
+
+    async def close(self, session_ids: Sequence[UUID], seen: Mapping[InboxKey, float]) -> None:
+        """`seen` says how long ago these users were last there."""
+        await self._database.execute(
+            "session_close",
+            session_ids,
+            [key.app_id for key in seen],
+            [key.user_id for key in seen],
+            list(seen.values()),
+        )
+
+    async def expiries(self, session_ids: Sequence[UUID]) -> dict[UUID, float | None]:
+        rows = await self._database.fetch("session_look", session_ids)
+        return {row["id"]: row["expires_at"] for row in rows}
+
+    async def revocations(self, ids: Sequence[UUID], within_seconds: float) -> list[Revocation]:
+        """These, and those of the last while."""
+        rows = await self._database.fetch("session_revocations", ids, within_seconds)
+        return [Revocation(**dict(row)) for row in rows]
+
+    # Clearing up
+
+    async def end(self, process_id: UUID) -> None:
+        """Leaves nothing behind of this process."""
+        while await self._clear("process_hold", process_id):
+            pass
+
+    async def end_dead(self) -> None:
+        """After those that have not said a word for long; one process at a time does it."""
+        while await self._clear("process_dead"):
+            pass
+
+    async def _clear(self, which: str, *arguments: UUID) -> bool:
+        """A part of what such a process left behind. False if there is no such process."""
+        statements = self._database.statements
+        async with self._database.transaction() as connection:
+            # Locked first, in a statement of its own: it writes no more sessions behind our back.
+            process = await connection.fetchrow(statements[which], *arguments)
+            if process is None:
+                return False
+            cleared = await connection.fetchval(
+                statements["session_clear"], process["id"], process["seen_at"], _ROWS_PER_TRANSACTION
+            )
+            if cleared < _ROWS_PER_TRANSACTION:
+                await connection.execute(statements["process_end"], process["id"])
+        return True

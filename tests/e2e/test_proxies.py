@@ -1,0 +1,239 @@
+"""The configurations of docs/proxies, each run in front of a real service: streams and sockets pass as they are."""
+
+import itertools
+from collections.abc import Iterator
+from contextlib import ExitStack
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from playwright.sync_api import Browser
+from websockets.sync.client import ClientConnection, connect
+
+from support.browser import running_browser
+from support.curl import Curl
+from support.documents import example
+from support.processes import NotifyProcess
+from support.reverse_proxies import PROXIES, Certificate, Nginx, ReverseProxy
+from support.servers import TestServer, reachable_folder
+from support.waiting import until
+
+QUICK = {"NOTIFY_KEEP_ALIVE_SECONDS": "0.5", "NOTIFY_HEARTBEAT_SECONDS": "1"}
+PATIENCE_SECONDS = 4
+_users = (f"user-{n}" for n in itertools.count(1))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with running_browser() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    with reachable_folder() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def certificate(folder: Path) -> Certificate:
+    return Certificate(folder)
+
+
+@pytest.fixture(scope="module")
+def database(embedded_server: TestServer) -> Iterator[str]:
+    with embedded_server.database() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def service(database: str) -> Iterator[NotifyProcess]:
+    with NotifyProcess({"NOTIFY_DATABASE_URL": database, **QUICK}) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def proxies(folder: Path, certificate: Certificate, service: NotifyProcess) -> Iterator[dict[str, ReverseProxy]]:
+    with ExitStack() as stack:
+        running = [
+            stack.enter_context(start(folder, certificate, service.url, silence=f"{PATIENCE_SECONDS}s"))
+            for start in PROXIES
+        ]
+        yield {proxy.program: proxy for proxy in running}
+
+
+@pytest.fixture(params=["nginx", "caddy", "haproxy"])
+def proxy(request: pytest.FixtureRequest, proxies: dict[str, ReverseProxy]) -> ReverseProxy:
+    return proxies[request.param]
+
+
+@pytest.fixture
+def user() -> str:
+    return next(_users)
+
+
+def token_of(service: NotifyProcess, user: str) -> str:
+    with service.client() as client:
+        token: str = client.post("/v1/tokens", json={"user_id": user}).json()["token"]
+        return token
+
+
+def send(service: NotifyProcess, user: str, title: str) -> None:
+    with service.client() as client:
+        assert client.post("/v1/notifications", json={"to": user, "title": title}).status_code == 201
+
+
+def stream(proxy: ReverseProxy, *options: str, query: str = "") -> Curl:
+    return Curl(["-i", "--cacert", str(proxy.certificate.chain), *options, f"{proxy.url}/v1/stream{query}"])
+
+
+def socket(proxy: ReverseProxy, token: str) -> ClientConnection:
+    url = proxy.url.replace("https", "wss") + f"/v1/ws?token={token}"
+    return connect(url, ssl=proxy.certificate.trusting, subprotocols=["notify.v1.json"], proxy=None)  # type: ignore[list-item]
+
+
+def read_until(socket: ClientConnection, type_: str) -> dict[str, Any]:
+    while True:
+        message: dict[str, Any] = msgspec.json.decode(socket.recv(timeout=10))
+        if message["type"] == type_:
+            return message
+
+
+@pytest.mark.parametrize("version", ["1.1", "2"])
+def test_an_event_passes_at_once_while_its_stream_goes_on(
+    version: str, proxy: ReverseProxy, service: NotifyProcess, user: str
+) -> None:
+    bearer = ("-H", f"Authorization: Bearer {token_of(service, user)}")
+    with stream(proxy, f"--http{version}", *bearer) as first:
+        first.wait_for("event: inbox")
+        send(service, user, "one")
+        first.wait_for('data: .*"title":"one"')
+        assert not first.has_ended
+    assert first.lines[0].startswith(f"HTTP/{version} 200")
+    assert first.lines[first.lines.index("") + 1].startswith("retry: "), "the first thing after the head"
+    send(service, user, "two")
+    last = first.all("id: (.+)")[-1]
+    with stream(proxy, f"--http{version}", *bearer, "-H", f"Last-Event-ID: {last}") as second:
+        second.wait_for("event: inbox")
+    assert second.all('data: .*"title":"(.+?)"') == ["two"]
+
+
+def test_a_page_of_the_proxys_own_host_may_use_the_cookie(
+    proxy: ReverseProxy, service: NotifyProcess, user: str
+) -> None:
+    cookie = ("-H", f"Cookie: notify_token={token_of(service, user)}", "-H", f"Origin: {proxy.url}")
+    for version in ("--http1.1", "--http2"):
+        with stream(proxy, version, *cookie) as own:
+            own.wait_for("event: inbox")
+    with stream(proxy, *cookie[:2], "-H", "Origin: https://elsewhere.example") as foreign:
+        until(lambda: foreign.has_ended)
+        foreign.wait_for("HTTP/2 403")
+
+
+def test_a_websocket_passes_both_ways(proxy: ReverseProxy, service: NotifyProcess, user: str) -> None:
+    with socket(proxy, token_of(service, user)) as client:
+        assert client.subprotocol == "notify.v1.json"
+        read_until(client, "inbox")
+        send(service, user, "over the socket")
+        assert read_until(client, "notification")["notification"]["title"] == "over the socket"
+        client.send('{"type":"ping","ref":"there?"}')
+        assert read_until(client, "reply")["ref"] == "there?"
+
+
+def test_silence_longer_than_the_patience_of_a_proxy_ends_nothing(
+    proxies: dict[str, ReverseProxy], service: NotifyProcess, user: str
+) -> None:
+    token = token_of(service, user)
+    with ExitStack() as stack:
+        streams = [
+            stack.enter_context(stream(proxy, f"--http{version}", "-H", f"Authorization: Bearer {token}"))
+            for proxy in proxies.values()
+            for version in ("1.1", "2")
+        ]
+        sockets = [stack.enter_context(socket(proxy, token)) for proxy in proxies.values()]
+        for client in sockets:
+            read_until(client, "inbox")
+        for follower in streams:
+            # One a second, so it was silent for longer than the proxy would bear.
+            follower.wait_for(": keep-alive", count=PATIENCE_SECONDS + 2, seconds=20)
+            assert len(follower.all("(event): ")) == 1
+        send(service, user, "after a while")
+        for follower in streams:
+            follower.wait_for('data: .*"title":"after a while"')
+        for client in sockets:
+            assert read_until(client, "notification")["notification"]["title"] == "after a while"
+
+
+def test_no_proxy_logs_a_token(folder: Path, certificate: Certificate, database: str, user: str) -> None:
+    with NotifyProcess({"NOTIFY_DATABASE_URL": database}) as service, ExitStack() as stack:
+        token = token_of(service, user)
+        proxies = [stack.enter_context(start(folder, certificate, service.url)) for start in PROXIES]
+        streams = [stack.enter_context(stream(proxy, query=f"?token={token}")) for proxy in proxies]
+        for follower in streams:
+            follower.wait_for("event: inbox")
+        service.kill()
+        for follower in streams:
+            until(lambda follower=follower: follower.has_ended)  # type: ignore[misc]
+        # And with nobody behind it.
+        for proxy in proxies:
+            with stream(proxy, query=f"?token={token}") as refused:
+                refused.wait_for("HTTP/2 50[0-9]")
+            until(lambda proxy=proxy: "/v1/stream" in proxy.logs(), what=f"{proxy.program}'s access log")  # type: ignore[misc]
+    for proxy in proxies:
+        assert token not in proxy.logs(), proxy.program
+        assert token.rpartition(".")[2] not in proxy.logs(), proxy.program
+
+
+def test_a_page_survives_that_its_proxy_had_nobody_to_pass_it_on_to(
+    folder: Path, certificate: Certificate, database: str, user: str, browser: Browser
+) -> None:
+    environment = {"NOTIFY_DATABASE_URL": database}
+    statuses: list[int] = []
+    with NotifyProcess(environment) as first, Nginx(folder, certificate, first.url) as proxy:
+        token = token_of(first, user)
+        page = browser.new_context(ignore_https_errors=True).new_page()
+        page.on("response", lambda response: statuses.append(response.status))
+        page.goto(f"{proxy.url}/problems")
+        page.evaluate(
+            """async (token) => {
+                globalThis.shown = [];
+                const notify = location.origin, freshToken = () => token;
+                const show = ({ title }) => shown.push(title), remove = () => {}, badge = () => {}, clear = () => {};
+                %s
+            }"""
+            % example("docs/protocol.md", "new EventSource"),
+            token,
+        )
+        send(first, user, "one")
+        until(lambda: page.evaluate("shown") == ["one"])
+        first.kill()
+        until(lambda: page.evaluate("shown") and HTTPStatus.BAD_GATEWAY in statuses)
+        with NotifyProcess({**environment, "PORT": first.url.rpartition(":")[2]}) as second:
+            send(second, user, "two")
+            until(lambda: len(page.evaluate("shown")) > 1, 15)
+            assert page.evaluate("shown") == ["one", "two"]
+            page.context.close()
+
+
+def test_over_http_2_a_browser_follows_more_streams_than_six(
+    proxies: dict[str, ReverseProxy], service: NotifyProcess, user: str, browser: Browser
+) -> None:
+    token = token_of(service, user)
+    for proxy in proxies.values():
+        page = browser.new_context(ignore_https_errors=True).new_page()
+        page.goto(f"{proxy.url}/problems")
+        page.evaluate(
+            """(token) => {
+                globalThis.opened = 0;
+                for (let n = 0; n < 8; n++) {
+                    const stream = new EventSource(`/v1/stream?token=${token}`);
+                    stream.addEventListener("inbox", () => opened++, { once: true });
+                }
+                new WebSocket(`wss://${location.host}/v1/ws?token=${token}`).onmessage = () => opened++;
+            }""",
+            token,
+        )
+        until(lambda page=page: page.evaluate("opened") >= 9)  # type: ignore[misc]
+        page.context.close()

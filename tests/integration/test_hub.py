@@ -1,0 +1,866 @@
+"""The races of the live side, placed by hand: what is committed, rung and read in which order. The database is real; only
+when a read begins and when its result is told is held in the test's hand.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import ExitStack
+from typing import Any, Self, TypeVar
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, note, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from support.processes import ADMIN_KEY
+from support.proxy import Proxy
+from support.streams import Block, Held
+
+from notify.app import Service
+from notify.core.errors import DatabaseAwayError
+from notify.core.event import Deleted, Resetting
+from notify.core.notification import Create, content_of
+from notify.core.position import Position
+from notify.live import hub as hub_module
+from notify.live.follower import Connection, Parts, Start, Visitor
+from notify.live.hub import Feed, Follower, Hub, HubLimits
+from notify.live.messages import ByeReason
+from notify.live.sse import StreamConnection
+from notify.settings import Settings
+from notify.store.commands import ChangeCommand, CreateCommand
+from notify.store.commits import Commit
+from notify.store.database import Database
+from notify.store.following import Following, InboxKey, News
+from notify.store.inbox import Inboxes
+
+T = TypeVar("T")
+
+SECONDS = 5.0
+SETTLE_SECONDS = 1.0
+"""Short, because a failure is tried again many times until it is small."""
+
+NEVER = 3600.0
+PLENTY = 1_000_000
+
+
+class Gate:
+    """A place that a read passes at once, or waits at until it is let through."""
+
+    def __init__(self) -> None:
+        self._is_shut = False
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    def shut(self) -> None:
+        self._is_shut = True
+
+    def open(self) -> None:
+        self._is_shut = False
+        while self.let_one():
+            pass
+
+    def let_one(self) -> bool:
+        while self._waiting:
+            first = self._waiting.popleft()
+            if not first.done():
+                first.set_result(None)
+                return True
+        return False
+
+    @property
+    def is_reached(self) -> bool:
+        return any(not each.done() for each in self._waiting)
+
+    async def pass_through(self) -> None:
+        if self._is_shut:
+            waiting = asyncio.get_running_loop().create_future()
+            self._waiting.append(waiting)
+            await waiting
+
+
+class HeldFollowing(Following):
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.before = Gate()
+        self.after = Gate()
+        self.reads = 0
+
+    async def news(self, wanted: Sequence[tuple[InboxKey, int | None]], limit: int) -> dict[InboxKey, News]:
+        self.reads += 1
+        await self.before.pass_through()
+        news = await super().news(wanted, limit)
+        await self.after.pass_through()
+        return news
+
+
+class HeldInboxes(Inboxes):
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.before = Gate()
+        self.after = Gate()
+
+    async def page(self, *arguments: Any) -> Any:
+        await self.before.pass_through()
+        page = await super().page(*arguments)
+        await self.after.pass_through()
+        return page
+
+
+class Side:
+    """A process as far as it writes. What it committed is kept, to be told or not."""
+
+    def __init__(self, url: str) -> None:
+        self.service = Service(Settings(database_url=url, admin_key=ADMIN_KEY))
+        self.commits: list[Commit] = []
+        self.service.writer.on_commit = self.commits.extend
+
+    async def open(self) -> None:
+        await self.service.database.open()
+        self.service.writer.start()
+
+    async def close(self) -> None:
+        await self.service.writer.stop()
+        await self.service.database.close()
+
+    async def create(self, key: InboxKey, title: str = "a title", **fields: Any) -> Commit:
+        content = content_of(Create(to=key.user_id, title=title, **fields), self.service.settings.limits)
+        await self.service.writer.create(CreateCommand.to(key.app_id, [key.user_id], content))
+        return self.commits[-1]
+
+    async def change(self, key: InboxKey, id_: Any, action: Any, **columns: str) -> None:
+        await self.service.writer.change(ChangeCommand(key.app_id, key.user_id, id_, action, columns))
+
+    def told(self) -> list[Commit]:
+        """What it committed since this was last asked."""
+        told, self.commits[:] = list(self.commits), []
+        return told
+
+
+class Stage:
+    """A hub that reads through gates, this process's writer, and that of another process."""
+
+    def __init__(self, url: str) -> None:
+        self.here = Side(url)
+        self.elsewhere = Side(url)
+        self.database = self.here.service.database
+        self.metrics = self.here.service.metrics
+        self.use(HubLimits(PLENTY, PLENTY, NEVER, NEVER))
+
+    def use(self, limits: HubLimits) -> None:
+        self.following = HeldFollowing(self.database)
+        self.inboxes = HeldInboxes(self.database)
+        self.hub = Hub(self.following, self.metrics, limits)
+        self.parts = Parts(self.hub, self.inboxes, self.here.service.devices, self.metrics, NoRoster())
+
+    async def open(self) -> None:
+        await self.here.open()
+        await self.elsewhere.open()
+
+    async def close(self) -> None:
+        for gate in self.gates:
+            gate.open()
+        await self.hub.stop()
+        await self.here.close()
+        await self.elsewhere.close()
+
+    @property
+    def gates(self) -> list[Gate]:
+        return [self.following.before, self.following.after, self.inboxes.before, self.inboxes.after]
+
+    def tell(self) -> None:
+        """What this process has committed is shown from memory."""
+        self.hub.committed(self.here.told())
+
+    def ring(self) -> None:
+        for commit in self.elsewhere.told():
+            self.hub.rung(commit.inbox_id, commit.inbox.bounds.epoch, commit.inbox.bounds.head)
+
+
+class NoRoster:
+    def add(self, connection: Connection) -> None: ...
+
+    def remove(self, connection: Connection) -> None: ...
+
+    def end(self, connection: Connection, reason: ByeReason, retry_ms: int | None = None) -> None:
+        raise AssertionError(f"a connection was ended: {reason}")
+
+
+class Watching(Follower):
+    def __init__(self, hub: Hub, key: InboxKey) -> None:
+        self.wakes = 0
+        self.feed: Feed = hub.follow(key, self)
+
+    def wake(self) -> None:
+        self.wakes += 1
+
+    def seqs(self, after: int = 0) -> list[int]:
+        return [event.seq for event in self.feed.tail.after(after)]
+
+
+class Phone:
+    """A client whose network stands still when the test says so."""
+
+    def __init__(self, parts: Parts, key: InboxKey, held: Held | None = None, fresh: Any = "unread") -> None:
+        self.held = held or Held()
+        presented = self.held.position
+        self.held.connect(presented)
+        self.received = bytearray()
+        self._going_on = asyncio.Event()
+        self._going_on.set()
+        self.connection = StreamConnection(parts, Visitor(key, "a session", None), self._send, frozenset())
+        self.connection.begin_soon(Start((presented,) if presented else (), fresh))
+
+    async def _send(self, message: Any) -> None:
+        # As uvicorn: what is sent next waits until the socket takes something again.
+        await self._going_on.wait()
+        self.received += message["body"]
+
+    def pause(self) -> None:
+        self._going_on.clear()
+
+    def resume(self) -> None:
+        self._going_on.set()
+
+    def look(self) -> list[Block]:
+        *whole, self.received = self.received.split(b"\n\n")
+        blocks = [Block.parse(block.decode()) for block in whole]
+        self.held.take_all(blocks)
+        return blocks
+
+    def stands_at(self, seq: int) -> bool:
+        """Whether it has been shown everything up to there, and the counters of it."""
+        self.look()
+        return self.held.position is not None and self.held.seq == seq and bool(self.held.counters)
+
+    def leave(self) -> None:
+        self.look()
+        self.connection.leave()
+
+
+@pytest.fixture
+async def stage(database_url: str) -> AsyncIterator[Stage]:
+    stage = Stage(database_url)
+    await stage.open()
+    stage.hub.start()
+    yield stage
+    await stage.close()
+
+
+@pytest.fixture
+def key() -> InboxKey:
+    return InboxKey("default", "alice")
+
+
+async def until(condition: Callable[[], T], what: str = "it") -> T:
+    try:
+        async with asyncio.timeout(SECONDS):
+            while not (found := condition()):
+                await asyncio.sleep(0.002)
+            return found
+    except TimeoutError:
+        raise AssertionError(f"{what} did not come within {SECONDS} s") from None
+
+
+async def loaded(stage: Stage, key: InboxKey) -> Watching:
+    watching = Watching(stage.hub, key)
+    async with asyncio.timeout(SECONDS):
+        await watching.feed.loaded()
+    return watching
+
+
+# While an inbox is loading
+
+
+async def test_a_commit_between_following_and_the_first_read_is_seen(stage: Stage, key: InboxKey) -> None:
+    stage.following.before.shut()
+    watching = Watching(stage.hub, key)
+    await until(lambda: stage.following.before.is_reached)
+    await stage.here.create(key)
+    stage.tell()
+    stage.following.before.open()
+    await until(lambda: watching.feed.is_loaded and not watching.feed.is_stale)
+    assert watching.feed.tail.head == 1
+    assert watching.wakes
+
+
+async def test_a_commit_after_the_first_read_has_looked_and_before_it_tells_is_seen(
+    stage: Stage, key: InboxKey
+) -> None:
+    stage.following.after.shut()
+    watching = Watching(stage.hub, key)
+    await until(lambda: stage.following.after.is_reached)
+    await stage.here.create(key)
+    stage.tell()
+    assert not watching.feed.is_loaded
+    stage.following.after.open()
+    await until(lambda: watching.feed.tail.head == 1)
+    assert watching.seqs() == [1]
+    assert watching.feed.unread == 1
+
+
+async def test_a_ring_for_an_inbox_that_is_still_loading_is_not_forgotten(stage: Stage, key: InboxKey) -> None:
+    await stage.elsewhere.create(key)
+    stage.elsewhere.told()
+    stage.following.after.shut()
+    watching = Watching(stage.hub, key)
+    await until(lambda: stage.following.after.is_reached)
+    await stage.elsewhere.create(key)
+    stage.ring()
+    stage.following.after.open()
+    await until(lambda: watching.feed.tail.head == 2)
+    assert watching.seqs(after=1) == [2]
+
+
+async def test_a_ring_that_a_loading_inbox_was_read_past_causes_no_other_read(stage: Stage, key: InboxKey) -> None:
+    stage.following.before.shut()
+    watching = Watching(stage.hub, key)
+    await until(lambda: stage.following.before.is_reached)
+    await stage.elsewhere.create(key)
+    stage.ring()
+    stage.following.before.open()
+    await until(lambda: watching.feed.tail.head == 1)
+    assert not watching.feed.is_stale
+    assert stage.following.reads == 1
+
+
+async def test_whoever_follows_an_inbox_that_does_not_exist_makes_it(stage: Stage, key: InboxKey) -> None:
+    watching = await loaded(stage, key)
+    assert watching.feed.head == Position(watching.feed.epoch, 0)
+    assert len(watching.feed.epoch) == 10
+
+
+# From memory
+
+
+async def test_what_this_process_commits_is_shown_without_a_read(stage: Stage, key: InboxKey) -> None:
+    watching = await loaded(stage, key)
+    reads = stage.following.reads
+    commit = await stage.here.create(key)
+    await stage.here.change(key, commit.id, "read")
+    await stage.here.change(key, commit.id, "delete")
+    stage.tell()
+    assert watching.seqs() == [1, 2, 3]
+    assert [event.kind for event in watching.feed.tail.after(0)] == ["notification", "update", "delete"]
+    assert (watching.feed.unread, watching.feed.total) == (0, 0)
+    assert watching.wakes
+    assert stage.following.reads == reads
+
+
+async def test_what_is_shown_from_memory_is_to_the_byte_what_the_database_says(stage: Stage, key: InboxKey) -> None:
+    """Else two clients of one inbox would hold different things, each rightly."""
+    watching = await loaded(stage, key)
+    commit = await stage.here.create(
+        key,
+        "Ünïcode \u2028 and \\ \" quotes",
+        body="two\nlines",
+        type="order.ready",
+        level="warning",
+        data={"deep": [{"a": 1.5, "b": None, "e": 10**18}], "text": "é"},
+        url="/orders/7",
+    )
+    await stage.here.create(key)
+    await stage.here.change(key, commit.id, "edit", title="Edited", data='{"n":1}')
+    await stage.here.change(key, stage.here.commits[0].id, "read")
+    stage.tell()
+    from_memory = {event.seq: event.sse for event in watching.feed.tail.after(0)}
+    elsewhere = Hub(Following(stage.database), stage.metrics, HubLimits(PLENTY, PLENTY, NEVER, NEVER))
+    news = await elsewhere.page(watching.feed, 0)
+    read = Watching(elsewhere, key)
+    elsewhere._apply(read.feed, msgspec.structs.replace(news, inbox=before_all(news)))
+    elsewhere._apply(read.feed, news)
+    from_database = {event.seq: event.sse for event in read.feed.tail.after(0)}
+    # The first position was overtaken by the edit, so only memory still has it.
+    assert from_database == {seq: sse for seq, sse in from_memory.items() if seq in from_database}
+    assert sorted(from_database) == [2, 3, 4] or sorted(from_database) == [2, 4]
+
+
+def before_all(news: News) -> Any:
+    bounds = msgspec.structs.replace(news.inbox.bounds, head=0)
+    return msgspec.structs.replace(news.inbox, bounds=bounds)
+
+
+async def test_memory_never_skips_what_it_was_not_told_of(stage: Stage, key: InboxKey) -> None:
+    watching = await loaded(stage, key)
+    stage.following.before.shut()
+    await stage.elsewhere.create(key)
+    await stage.here.create(key)
+    stage.tell()
+    # The second position is known and the first is not: nothing is shown.
+    assert (watching.feed.tail.head, watching.wakes) == (0, 1)
+    stage.following.before.open()
+    await until(lambda: watching.feed.tail.head == 2)
+    assert watching.seqs() == [1, 2]
+
+
+async def test_commits_told_in_another_order_than_they_were_made_are_shown_in_theirs(
+    stage: Stage, key: InboxKey
+) -> None:
+    watching = await loaded(stage, key)
+    for _ in range(3):
+        await stage.here.create(key)
+    for commit in reversed(stage.here.told()):
+        stage.hub.committed([commit])
+    await until(lambda: watching.feed.tail.head == 3)
+    assert watching.seqs() == [1, 2, 3]
+
+
+async def test_a_commit_that_does_not_say_what_it_did_is_read(stage: Stage, key: InboxKey) -> None:
+    watching = await loaded(stage, key)
+    await stage.here.create(key, "first", collapse_key="k")
+    await stage.here.create(key, "second", collapse_key="k")
+    stage.tell()
+    await until(lambda: watching.feed.tail.head == 2)
+    assert [event.notification.title for event in watching.feed.tail.after(1) if event.notification] == ["second"]
+
+
+async def test_a_commit_told_twice_is_shown_once(stage: Stage, key: InboxKey) -> None:
+    """A batch whose COMMIT lost its answer is found written and told then; nobody knows that it was not told before."""
+    watching = await loaded(stage, key)
+    commit = await stage.here.create(key)
+    stage.hub.committed([commit])
+    stage.hub.committed([commit])
+    await stage.here.create(key)
+    stage.hub.committed(stage.here.told()[-1:])
+    await until(lambda: watching.feed.tail.head == 2)
+    assert watching.seqs() == [1, 2]
+
+
+# While it is read again
+
+
+async def test_a_read_that_is_older_than_memory_takes_nothing_back(stage: Stage, key: InboxKey) -> None:
+    watching = await loaded(stage, key)
+    stage.following.after.shut()
+    refresh = asyncio.ensure_future(stage.hub.refresh(watching.feed))
+    await until(lambda: stage.following.after.is_reached)
+    await stage.here.create(key)
+    stage.tell()
+    assert watching.seqs() == [1]
+    stage.following.after.open()
+    await refresh
+    assert (watching.seqs(), watching.feed.unread, watching.feed.tail.head) == ([1], 1, 1)
+
+
+async def test_a_read_that_is_newer_than_memory_adds_only_what_memory_lacks(stage: Stage, key: InboxKey) -> None:
+    watching = await loaded(stage, key)
+    stage.following.before.shut()
+    refresh = asyncio.ensure_future(stage.hub.refresh(watching.feed))
+    await until(lambda: stage.following.before.is_reached)
+    await stage.here.create(key)
+    stage.tell()
+    await stage.elsewhere.create(key)
+    stage.following.before.open()
+    await refresh
+    assert (watching.seqs(), watching.feed.unread, watching.feed.tail.head) == ([1, 2], 2, 2)
+
+
+async def test_memory_that_is_ahead_of_a_read_under_way_waits_for_the_next(stage: Stage, key: InboxKey) -> None:
+    watching = await loaded(stage, key)
+    stage.following.after.shut()
+    await stage.elsewhere.create(key)
+    stage.ring()
+    await until(lambda: stage.following.after.is_reached)
+    await stage.elsewhere.create(key)
+    await stage.here.create(key)
+    stage.tell()
+    stage.following.after.let_one()
+    await until(lambda: watching.seqs() == [1])
+    stage.following.after.open()
+    await until(lambda: watching.feed.tail.head == 3)
+    assert watching.seqs() == [1, 2, 3]
+
+
+async def test_more_than_one_read_takes_is_left_to_the_followers_to_read(stage: Stage, key: InboxKey) -> None:
+    watching = await loaded(stage, key)
+    await asyncio.gather(*(stage.elsewhere.create(key) for _ in range(250)))
+    stage.ring()
+    await until(lambda: watching.feed.tail.head == 250)
+    assert not watching.feed.tail.covers(249)
+    first = await stage.hub.page(watching.feed, 0)
+    assert ([change.seq for change in first.changes], first.more) == (list(range(1, 201)), True)
+    rest = await stage.hub.page(watching.feed, 200)
+    assert ([change.seq for change in rest.changes], rest.more) == (list(range(201, 251)), False)
+
+
+async def test_what_was_missed_is_found_by_comparing(stage: Stage, key: InboxKey) -> None:
+    watching = await loaded(stage, key)
+    other = await loaded(stage, InboxKey("default", "bob"))
+    await stage.elsewhere.create(key)
+    reads = stage.following.reads
+    stage.hub.compare_all()
+    await until(lambda: watching.feed.tail.head == 1)
+    assert watching.wakes == 2
+    # Only what lags is read.
+    assert (stage.following.reads, other.wakes) == (reads + 1, 1)
+
+
+async def test_a_ring_from_before_what_is_known_causes_no_read(stage: Stage, key: InboxKey) -> None:
+    watching = await loaded(stage, key)
+    commit = await stage.here.create(key)
+    stage.tell()
+    stage.hub.rung(commit.inbox_id, commit.inbox.bounds.epoch, 1)
+    stage.hub.rung(commit.inbox_id, commit.inbox.bounds.epoch, 0)
+    stage.hub.rung(PLENTY, "of nobody here", 9)
+    assert not watching.feed.is_stale
+
+
+# Bounds
+
+
+async def test_a_tail_holds_so_many_bytes_and_forgets_the_oldest(stage: Stage, key: InboxKey) -> None:
+    await stage.hub.stop()
+    stage.use(HubLimits(10_000, PLENTY, NEVER, NEVER))
+    stage.hub.start()
+    watching = await loaded(stage, key)
+    for n in range(20):
+        await stage.here.create(key, body="x" * 1000)
+        stage.tell()
+        assert watching.feed.tail.bytes <= 10_000
+        assert watching.seqs()[-1:] == [n + 1]
+    assert not watching.feed.tail.covers(0)
+    assert watching.feed.tail.head == 20
+
+
+async def test_all_tails_together_hold_so_many_bytes(stage: Stage) -> None:
+    await stage.hub.stop()
+    stage.use(HubLimits(PLENTY, 20_000, NEVER, NEVER))
+    stage.hub.start()
+    watching = [await loaded(stage, InboxKey("default", f"user-{n}")) for n in range(4)]
+    for n in range(20):
+        key = watching[n % 4].feed.key
+        await stage.here.create(key, body="x" * 1000)
+        stage.tell()
+        held = sum(each.feed.tail.bytes for each in watching)
+        assert held <= 20_000
+        stage.hub.measure()
+        assert b"notify_tail_bytes %.1f" % held in stage.metrics.exposition()
+    assert [each.feed.tail.head for each in watching] == [5, 5, 5, 5]
+
+
+async def test_an_inbox_that_nobody_follows_is_forgotten_after_its_grace(stage: Stage, key: InboxKey) -> None:
+    await stage.hub.stop()
+    stage.use(HubLimits(PLENTY, PLENTY, 0.0, NEVER))
+    stage.hub.start()
+    watching = await loaded(stage, key)
+    await stage.here.create(key)
+    stage.tell()
+    stage.hub.unfollow(watching.feed, watching)
+    assert stage.hub.followed == 1
+    stage.hub.compare_all()
+    await until(lambda: stage.hub.followed == 0)
+    stage.hub.measure()
+    assert b"notify_tail_bytes 0.0" in stage.metrics.exposition()
+    again = await loaded(stage, key)
+    assert again.feed is not watching.feed
+    assert again.feed.tail.head == 1
+
+
+async def test_an_inbox_is_known_still_to_whoever_comes_back_within_the_grace(stage: Stage, key: InboxKey) -> None:
+    watching = await loaded(stage, key)
+    stage.hub.unfollow(watching.feed, watching)
+    await stage.here.create(key)
+    stage.tell()
+    reads = stage.following.reads
+    stage.hub.compare_all()
+    again = Watching(stage.hub, key)
+    assert again.seqs() == [1]
+    assert (stage.hub.followed, stage.following.reads) == (1, reads)
+
+
+async def test_an_inbox_forgotten_while_it_is_read_stays_forgotten(stage: Stage, key: InboxKey) -> None:
+    await stage.hub.stop()
+    stage.use(HubLimits(PLENTY, PLENTY, 0.0, NEVER))
+    stage.hub.start()
+    stage.following.after.shut()
+    watching = Watching(stage.hub, key)
+    await until(lambda: stage.following.after.is_reached)
+    stage.hub.unfollow(watching.feed, watching)
+    stage.hub.compare_all()
+    await until(lambda: stage.hub.followed == 0)
+    again = Watching(stage.hub, key)
+    stage.following.after.open()
+    await until(lambda: again.feed.is_loaded)
+    assert not watching.feed.is_loaded
+    assert stage.hub.followed == 1
+
+
+# Another epoch
+
+
+async def test_another_epoch_starts_every_connection_over_once(stage: Stage, key: InboxKey) -> None:
+    await stage.here.create(key)
+    stage.tell()
+    phones = [Phone(stage.parts, key) for _ in range(3)]
+    await until(lambda: all(phone.stands_at(1) for phone in phones))
+    before = phones[0].held.position
+    await stage.database.execute("new_generation")
+    stage.hub.compare_all()
+    await until(lambda: all(phone.stands_at(1) and phone.held.resets for phone in phones))
+    stage.hub.compare_all()
+    await stage.hub._compare_with_database()
+    await stage.here.create(key)
+    stage.tell()
+    await until(lambda: all(phone.stands_at(2) for phone in phones))
+    assert [phone.held.resets for phone in phones] == [1, 1, 1]
+    assert [len(phone.held.items) for phone in phones] == [2, 2, 2]
+    assert phones[0].held.position != before
+    for phone in phones:
+        phone.leave()
+
+
+# The database away
+
+
+@pytest.fixture
+def proxied_stage(database_url: str) -> Iterator[tuple[Stage, Proxy]]:
+    with Proxy(database_url) as proxy:
+        yield Stage(proxy.url), proxy
+
+
+async def test_what_could_not_be_read_is_read_when_the_database_is_back(
+    proxied_stage: tuple[Stage, Proxy], key: InboxKey
+) -> None:
+    stage, proxy = proxied_stage
+    await stage.open()
+    stage.hub.start()
+    watching = await loaded(stage, key)
+    await stage.elsewhere.create(key)
+    proxy.refuse()
+    stage.ring()
+    with pytest.raises(DatabaseAwayError):
+        await stage.hub.refresh(watching.feed)
+    stranger = Watching(stage.hub, InboxKey("default", "bob"))
+    assert watching.feed.tail.head == 0
+    proxy.accept()
+    await until(lambda: watching.feed.tail.head == 1)
+    await until(lambda: stranger.feed.is_loaded)
+    await stage.close()
+
+
+async def test_whoever_comes_while_the_database_is_away_is_served_when_it_is_back(
+    proxied_stage: tuple[Stage, Proxy], key: InboxKey
+) -> None:
+    stage, proxy = proxied_stage
+    await stage.open()
+    stage.hub.start()
+    await stage.elsewhere.create(key)
+    proxy.refuse()
+    phone = Phone(stage.parts, key)
+    with pytest.raises(DatabaseAwayError):
+        await stage.hub._compare_with_database()
+    proxy.accept()
+    await until(lambda: phone.stands_at(1))
+    assert len(phone.held.items) == 1
+    phone.leave()
+    await stage.close()
+
+
+# Any interleaving
+
+
+class Interleavings(RuleBasedStateMachine):
+    """Writers here and elsewhere, rings that are lost or come twice, reads that begin late and tell late, phones that stop
+    taking what they are sent, leave, and come back: in the end all know the same.
+    """
+
+    users = 0
+
+    def __init__(self, run: Callable[[Awaitable[Any]], Any], stage: Stage) -> None:
+        super().__init__()
+        self._run = run
+        self._stage = stage
+        Interleavings.users += 1
+        self._key = InboxKey("default", f"user-{Interleavings.users}")
+        self._ids: list[Any] = []
+        self._rings: list[Commit] = []
+        self._phones: list[Phone] = []
+        self._away: list[Held] = []
+        self._generations = 0
+
+    @initialize(tail_bytes=st.sampled_from([0, 3000, PLENTY]))
+    def begin(self, tail_bytes: int) -> None:
+        async def begin() -> None:
+            self._stage.use(HubLimits(tail_bytes, PLENTY, NEVER, NEVER))
+            self._stage.hub.start()
+            # One has been there for a while.
+            self._phones.append(Phone(self._stage.parts, self._key))
+            await until(lambda: self._phones[0].stands_at(0))
+
+        self._run(begin())
+
+    def _do(self, work: Callable[[], Awaitable[Any] | None]) -> None:
+        async def do() -> None:
+            result = work()
+            if result is not None:
+                await result
+            for _ in range(10):
+                await asyncio.sleep(0)
+
+        self._run(do())
+
+    # Writing
+
+    @rule(is_here=st.booleans(), key=st.sampled_from([None, None, "k"]))
+    def create(self, *, is_here: bool, key: str | None) -> None:
+        side = self._stage.here if is_here else self._stage.elsewhere
+        title = f"title {len(self._ids)}"
+        self._do(lambda: side.create(self._key, title, collapse_key=key))
+        self._ids += [commit.id for commit in side.commits if commit.id]
+        self._tell(is_here=is_here)
+
+    @precondition(lambda self: self._ids)
+    @rule(is_here=st.booleans(), action=st.sampled_from(["read", "unread", "delete", "edit"]), place=st.integers(0, 99))
+    def change(self, *, is_here: bool, action: str, place: int) -> None:
+        side = self._stage.here if is_here else self._stage.elsewhere
+        columns = {"title": f"edited {place}"} if action == "edit" else {}
+        self._do(lambda: side.change(self._key, self._ids[place % len(self._ids)], action, **columns))
+        self._tell(is_here=is_here)
+
+    def _tell(self, *, is_here: bool) -> None:
+        if is_here:
+            self._do(self._stage.tell)
+        else:
+            self._rings += self._stage.elsewhere.told()
+
+    @precondition(lambda self: not self._generations)
+    @rule()
+    def start_over(self) -> None:
+        self._generations += 1
+        self._do(lambda: self._stage.database.execute("new_generation"))
+
+    # Hearing
+
+    @precondition(lambda self: self._rings)
+    @rule(place=st.integers(0, 99), is_last=st.booleans())
+    def ring(self, *, place: int, is_last: bool) -> None:
+        commit = self._rings.pop(place % len(self._rings)) if is_last else self._rings[place % len(self._rings)]
+        bounds = commit.inbox.bounds
+        self._do(lambda: self._stage.hub.rung(commit.inbox_id, bounds.epoch, bounds.head))
+
+    @rule()
+    def compare(self) -> None:
+        self._do(self._stage.hub.compare_all)
+
+    @rule(place=st.integers(0, 3))
+    def hold_reads(self, place: int) -> None:
+        self._stage.gates[place].shut()
+
+    @rule(is_open=st.booleans(), place=st.integers(0, 3))
+    def let_reads_go_on(self, *, is_open: bool, place: int) -> None:
+        async def let_go() -> None:
+            # Whichever is waited at, so that most of these do something; what waits where is a matter of timing.
+            gates = [gate for gate in self._stage.gates if gate.is_reached] or self._stage.gates
+            gate = gates[place % len(gates)]
+            gate.open() if is_open else gate.let_one()
+            await asyncio.sleep(0.002)
+
+        self._do(let_go)
+
+    # Following
+
+    @precondition(lambda self: len(self._phones) < 4)
+    @rule(is_new=st.booleans(), fresh=st.sampled_from(["unread", "now"]))
+    def connect(self, *, is_new: bool, fresh: str) -> None:
+        held = None if is_new or not self._away else self._away.pop()
+        self._do(lambda: self._phones.append(Phone(self._stage.parts, self._key, held, fresh)))
+
+    @precondition(lambda self: self._phones)
+    @rule(place=st.integers(0, 9))
+    def leave(self, place: int) -> None:
+        phone = self._phones.pop(place % len(self._phones))
+        self._do(phone.leave)
+        self._away.append(phone.held)
+
+    @precondition(lambda self: self._phones)
+    @rule(place=st.integers(0, 9))
+    def pause(self, place: int) -> None:
+        self._phones[place % len(self._phones)].pause()
+
+    @precondition(lambda self: self._phones)
+    @rule(place=st.integers(0, 9))
+    def resume(self, place: int) -> None:
+        self._do(self._phones[place % len(self._phones)].resume)
+
+    @invariant()
+    def nothing_comes_twice_or_out_of_order(self) -> None:
+        for phone in self._phones:
+            phone.look()
+
+    # In the end
+
+    def teardown(self) -> None:
+        self._run(self._settle())
+
+    async def _settle(self) -> None:
+        stage = self._stage
+        for gate in stage.gates:
+            gate.open()
+        self._phones += [Phone(stage.parts, self._key, held) for held in self._away]
+        for phone in self._phones:
+            phone.resume()
+        truth = await stage.inboxes.changes(*self._key, None, 1000)
+        try:
+            # What begins to wait while this looks is found by the next comparison.
+            async with asyncio.timeout(SETTLE_SECONDS):
+                while not all([self._is_current(phone, truth.position) for phone in self._phones]):
+                    stage.hub.compare_all()
+                    await asyncio.sleep(0.002)
+            self._check(truth)
+        except TimeoutError:
+            stand = [f"{phone.held.position} {phone.connection._cursor=} {phone.connection._is_busy=}" for phone in self._phones]
+            raise AssertionError(f"not everybody came to {truth.position}: {stand}") from None
+        finally:
+            for phone in self._phones:
+                phone.connection.leave()
+            await stage.hub.stop()
+            stage.here.told()
+            stage.elsewhere.told()
+
+    def _is_current(self, phone: Phone, position: Position) -> bool:
+        phone.look()
+        return phone.held.position == str(position) and phone.held.counters != {}
+
+    def _check(self, truth: Any) -> None:
+        inbox = truth.inbox
+        for phone in self._phones:
+            held = phone.held
+            expected: dict[str, Any] = {}
+            for event in truth.items:
+                assert not isinstance(event, Resetting)
+                id_ = str(event.data.id)
+                if not isinstance(event, Deleted) and (
+                    id_ in held.shown_at_start or int(event.id.split(".")[1]) > held.begun_at
+                ):
+                    expected[id_] = msgspec.to_builtins(event.data)
+            note(f"begun at {held.begun_at} with {held.shown_at_start}")
+            assert held.items == msgspec.json.decode(msgspec.json.encode(expected))
+            assert held.counters == {"unread": inbox.unread, "unseen": inbox.unseen, "total": inbox.total}
+            assert held.resets <= 2
+
+
+def test_any_interleaving_ends_with_everybody_knowing_the_same(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub_module, "_EVENTS_PER_READ", 3)
+    with asyncio.Runner() as runner, ExitStack() as stack:
+        stage = runner.run(opened(database_url))
+        stack.callback(lambda: runner.run(stage.close()))
+        run_state_machine_as_test(
+            lambda: Interleavings(lambda work: runner.run(awaited(work)), stage),
+            settings=settings(
+                max_examples=60,
+                stateful_step_count=40,
+                deadline=None,
+                suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+            ),
+        )
+
+
+async def opened(url: str) -> Stage:
+    stage = Stage(url)
+    await stage.open()
+    return stage
+
+
+async def awaited(work: Awaitable[T]) -> T:
+    return await work
