@@ -13,6 +13,7 @@ import pytest
 import schemathesis
 from hypothesis import settings
 from schemathesis.checks import load_all_checks
+from schemathesis.core.failures import FailureGroup
 from schemathesis.openapi.checks import RejectedPositiveData
 
 from support.processes import ADMIN, NotifyProcess
@@ -24,7 +25,7 @@ schema = schemathesis.openapi.from_path(Path(__file__).parents[2] / "openapi" / 
 documented = schema.exclude(path="/v1/stream", method="GET")
 
 # What no schema can say: whether a cursor or a position is of this inbox, whether a key was used before, that an API
-# key has to name a user, what PostgreSQL cannot store within free data, and that to us 2.0 is not a whole number.
+# key has to name a user, what cannot be stored within free data, and that to us 2.0 is not a whole number.
 _BEYOND_A_SCHEMA = {"cursor", "after", "/before", "Notify-Position", "user_id"}
 _KINDS_BEYOND_A_SCHEMA = {"/problems/idempotency-mismatch", "/problems/position-unknown"}
 
@@ -47,7 +48,7 @@ def producer(service: NotifyProcess) -> Iterator[httpx.Client]:
 
 
 @documented.parametrize()
-@settings(max_examples=int(__import__("os").environ.get("MAXEX", "25")), deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_every_answer_is_as_documented(
     case: schemathesis.Case[Any], service: NotifyProcess, producer: httpx.Client
 ) -> None:
@@ -55,8 +56,8 @@ def test_every_answer_is_as_documented(
     response = case.call(base_url=service.url, headers=ADMIN, timeout=15)
     try:
         case.validate_response(response)
-    except schemathesis.core.failures.FailureGroup as found:
-        if not _is_beyond_a_schema(response.json()):
+    except FailureGroup as found:
+        if not _is_beyond_a_schema(response):
             raise
         _, others = found.split(RejectedPositiveData)
         if others is not None:
@@ -84,11 +85,14 @@ def _is_uuid(value: Any) -> bool:
     return True
 
 
-def _is_beyond_a_schema(problem: dict[str, Any]) -> bool:
+def _is_beyond_a_schema(response: schemathesis.Response) -> bool:
+    if response.status_code < 400 or not response.content:
+        return response.status_code >= 400  # HEAD tells nobody what was wrong
+    problem = response.json()
     errors = problem.get("errors", [])
     return problem["type"] in _KINDS_BEYOND_A_SCHEMA or any(
         error["pointer"] in _BEYOND_A_SCHEMA
-        or error["detail"].startswith("NUL characters")
+        or error["detail"].startswith(("NUL characters", "Whole numbers"))
         or error["detail"].endswith("got float.")
         for error in errors
     )

@@ -16,6 +16,7 @@ import pytest
 from support.calls import eventually
 from support.processes import ADMIN, NotifyProcess
 from support.servers import TestServer, running_server
+from support.sockets import open_socket
 from support.streams import EventStream
 
 StartNotify = Callable[..., NotifyProcess]
@@ -125,6 +126,25 @@ async def test_a_session_ends_within_a_second_of_being_revoked_elsewhere(
                 assert (await stream.the("bye")).json() == {"reason": "revoked"}
                 await completed(stream)
                 assert time.monotonic() - revoked_at < 1
+
+
+async def test_a_socket_is_known_and_revoked_like_a_stream(pair: tuple[NotifyProcess, NotifyProcess]) -> None:
+    first, second = pair
+    async with (
+        asking(first) as client,
+        open_socket(second.url, headers=ADMIN, user_id="carol", device="laptop") as socket,
+    ):
+        await socket.started()
+        session = socket.heard[0]["session"]
+        carol = await connections(client, "carol", 1)
+        assert carol["devices"] == ["laptop"]
+        (listed,) = (await client.get("/v1/sessions", params={"user_id": "carol"})).json()["items"]
+        assert (listed["id"], listed["transport"], listed["device"]) == (session, "websocket", "laptop")
+        revoked_at = time.monotonic()
+        assert (await client.delete(f"/v1/sessions/{session}")).status_code == 204
+        assert await socket.ended() == 4410
+        assert socket.bye == {"type": "bye", "reason": "revoked"}
+        assert time.monotonic() - revoked_at < 1
 
 
 async def test_hundreds_that_just_began_are_revoked_within_a_second(pair: tuple[NotifyProcess, NotifyProcess]) -> None:

@@ -12,6 +12,7 @@ import pytest
 from support.calls import eventually
 from support.processes import ADMIN, NotifyProcess
 from support.servers import TestServer
+from support.sockets import open_socket
 from support.streams import EventStream
 
 Pair = tuple[NotifyProcess, NotifyProcess]
@@ -110,3 +111,22 @@ async def test_a_page_extends_its_stream_with_the_cookie(pair: Pair) -> None:
                 )
             ]
     assert statuses == [200, 200, 403, 403]
+
+
+async def test_others_know_until_when_a_socket_stays(pair: Pair) -> None:
+    """Whether it was extended by a call to any process, or said so itself."""
+    first, second = pair
+    async with httpx.AsyncClient(base_url=first.url, timeout=15, headers=ADMIN) as client:
+        token, fresh, fresher = [await token_of(client, seconds, "carol") for seconds in (60, 300, 600)]
+        async with open_socket(second.url, token=token) as socket:
+            await socket.started()
+            ends_at = await refresh(client, socket.heard[0]["session"], fresh)
+            assert ends_at > time.time() + 200
+            told = await socket.told("auth", token=fresher)
+            assert datetime.fromisoformat(told["expires_at"]).timestamp() > ends_at
+
+            async def look() -> bool:
+                (listed,) = (await client.get("/v1/sessions", params={"user_id": "carol"})).json()["items"]
+                return bool(listed["expires_at"] == told["expires_at"])
+
+            await eventually(look)

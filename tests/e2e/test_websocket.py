@@ -17,6 +17,7 @@ from support.sockets import JSON, MSGPACK, Message, Socket, open_socket, seq_of
 from support.users import User
 
 _FOREIGN = "0123456789.1"
+_FROM_NOW: dict[str, Any] = {"from": "now"}  # which is a word of Python's
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +144,7 @@ async def test_both_subprotocols_say_the_same(alice: User) -> None:
 
 async def test_it_may_begin_with_what_comes_next_only(alice: User) -> None:
     alice.send("before")
-    async with open_socket(alice.url, token=alice.token(), **{"from": "now"}) as socket:
+    async with open_socket(alice.url, token=alice.token(), **_FROM_NOW) as socket:
         assert (await socket.started())["unread"] == 1
         sent = alice.send("after")
         assert (await socket.until("notification"))["id"] == sent["position"]
@@ -192,7 +193,7 @@ async def test_a_position_that_is_not_known_is_told_once_and_then_a_right_start(
         connection.execute("DELETE FROM notify.notifications WHERE id = %s", [gone["id"]])
         connection.execute("UPDATE notify.inboxes SET floor = head WHERE user_id = %s", [alice.name])
     position = position.format(epoch=epoch)
-    query = {"last_event_id": position} if over == "query" else {"from": "now"}
+    query: dict[str, Any] = {"last_event_id": position} if over == "query" else _FROM_NOW
     async with open_socket(alice.url, token=alice.token(), **query) as socket:
         if over == "resume":
             await socket.started()
@@ -236,16 +237,16 @@ async def test_every_mark_is_made_and_every_other_connection_sees_it(alice: User
     ):
         for each in (socket, other):
             await each.started()
-        for mark, shown in [
-            ("seen", lambda one: one["seen_at"] and not one["read_at"]),
-            ("read", lambda one: one["read_at"]),
-            ("unread", lambda one: not one["read_at"]),
-            ("archive", lambda one: one["archived_at"]),
-            ("unarchive", lambda one: not one["archived_at"]),
+        for mark, column, is_set in [
+            ("seen", "seen_at", True),
+            ("read", "read_at", True),
+            ("unread", "read_at", False),
+            ("archive", "archived_at", True),
+            ("unarchive", "archived_at", False),
         ]:
             result = await socket.told(mark, ids=ids)
             await other.reached(result["position"])
-            assert [bool(shown(one)) for one in alice.listed()] == [True] * 3, mark
+            assert [one[column] is not None for one in alice.listed()] == [is_set] * 3, mark
         await other.told("delete", ids=ids)
         assert alice.listed() == []
         await socket.until(lambda message: message["type"] == "inbox" and message["total"] == 0)
@@ -482,7 +483,7 @@ async def test_a_window_holds_from_far_behind_too_and_never_more_is_under_way(al
 
 
 async def test_a_named_device_goes_on_from_what_it_acknowledged_on_any_process(alice: User) -> None:
-    device = {"token": alice.token(), "device": "phone"}
+    device: dict[str, Any] = {"token": alice.token(), "device": "phone"}
     async with open_socket(alice.url, **device) as socket:
         await socket.started()
         positions = [alice.send(str(n))["position"] for n in range(4)]
@@ -532,60 +533,80 @@ async def test_a_client_may_go_back_and_have_it_all_again(alice: User) -> None:
 
 
 async def test_many_connections_see_everything_in_order_and_once_while_many_write(alice: User) -> None:
-    writers, each, connections = 6, 25, 12
-    token = alice.token()
-
-    async def write(client: httpx.AsyncClient, writer: int) -> None:
-        for n in range(each):
-            create = {"to": alice.name, "title": f"{writer}.{n}"}
-            answer = await client.post(f"{alice.urls[n % 2]}/v1/notifications", json=create)
-            id_ = answer.json()["id"]
-            if n % 3 == 0:
-                await client.post(f"{alice.urls[writer % 2]}/v1/notifications/{id_}/read")
-            if n % 5 == 0:
-                await client.delete(f"{alice.urls[n % 2]}/v1/notifications/{id_}")
-
-    async def follow(number: int, done: asyncio.Event) -> list[Message]:
-        subprotocol = (JSON, MSGPACK)[number % 2]
-        window = {"window": 3} if number % 3 == 0 else {}
-        events: list[Message] = []
-        query: dict[str, Any] = {"from": "now"}
-        goes_on = True
-        while goes_on:
-            # Half of them leave and come back, on the other process.
-            url = alice.urls[(number + len(events)) % 2]
-            async with open_socket(url, subprotocols=[subprotocol], token=token, **window, **query) as socket:
-                is_leaving = number % 2 == 0 and not done.is_set()
-                goes_on = await listen(socket, leaves_after=5 if is_leaving else None, done=done)
-                events += socket.events
-                if events:
-                    query = {"last_event_id": events[-1]["id"]}
-        return events
-
-    async def listen(socket: Socket, leaves_after: int | None, done: asyncio.Event) -> bool:
-        while True:
-            message = await socket.hear()
-            if "id" in message and "window" in str(socket.connection.request):
-                await socket.say("ack", id=message["id"])
-            if leaves_after is not None and len(socket.events) >= leaves_after:
-                return True
-            if message["type"] == "inbox" and done.is_set() and message["position"] == alice.counted()["position"]:
-                return False
-
     done = asyncio.Event()
-    followers = [asyncio.create_task(follow(number, done)) for number in range(connections)]
+    first = alice.send("the first")
+    travellers = [_Traveller(alice, first["position"], number) for number in range(12)]
+    travels = [asyncio.create_task(traveller.travel(done)) for traveller in travellers]
     async with httpx.AsyncClient(headers=ADMIN, timeout=30) as client:
-        await asyncio.gather(*(write(client, writer) for writer in range(writers)))
+        await asyncio.gather(*(_write(client, alice, writer) for writer in range(6)))
     done.set()
     alice.send("the last")
-    expected = {one["id"]: one for one in alice.listed()}
-    for events in await asyncio.gather(*followers):
-        positions = [seq_of(event["id"]) for event in events]
+    await asyncio.gather(*travels)
+    expected = {one["id"]: one for one in alice.listed() if one["id"] != first["id"]}
+    assert len(expected) == 6 * 20 + 1
+    for traveller in travellers:
+        positions = [seq_of(event["id"]) for event in traveller.events]
         assert positions == sorted(set(positions)), "a position came twice or out of order"
+        assert traveller.held() == expected
+
+
+async def _write(client: httpx.AsyncClient, user: User, writer: int) -> None:
+    """Creates, reads and deletes, now on one process, now on the other."""
+    for n in range(25):
+        create = {"to": user.name, "title": f"{writer}.{n}"}
+        answer = await client.post(f"{user.urls[n % 2]}/v1/notifications", json=create)
+        id_ = answer.json()["id"]
+        if n % 3 == 0:
+            await client.post(f"{user.urls[writer % 2]}/v1/notifications/{id_}/read")
+        if n % 5 == 0:
+            await client.delete(f"{user.urls[n % 2]}/v1/notifications/{id_}")
+
+
+class _Traveller:
+    """Every second one leaves after a few events and comes back on the other process, every third has a window."""
+
+    def __init__(self, user: User, start: str, number: int) -> None:
+        self._user = user
+        self._start = start
+        self._token = user.token()
+        self._leaves_after = 5 if number % 2 == 0 else None
+        self._query: dict[str, Any] = {"window": 3} if number % 3 == 0 else {}
+        self._subprotocol = (JSON, MSGPACK)[number % 2]
+        self.events: list[Message] = []
+
+    async def travel(self, done: asyncio.Event) -> None:
+        visits = 0
+        is_there = False
+        while not is_there:
+            visits += 1
+            url = self._user.urls[visits % 2]
+            async with open_socket(
+                url,
+                subprotocols=[self._subprotocol],
+                token=self._token,
+                last_event_id=self.events[-1]["id"] if self.events else self._start,
+                **self._query,
+            ) as socket:
+                is_there = await self._follow(socket, done)
+            self.events += socket.events
+
+    async def _follow(self, socket: Socket, done: asyncio.Event) -> bool:
+        """Until it leaves, or everything has been written and heard: whether it has."""
+        while True:
+            message = await socket.hear()
+            if self._query and "id" in message:
+                await socket.say("ack", id=message["id"])
+            if message["type"] == "inbox" and done.is_set() and message["position"] == self._user.counted()["position"]:
+                return True
+            if self._leaves_after is not None and not done.is_set() and len(socket.events) >= self._leaves_after:
+                return False
+
+    def held(self) -> dict[str, Message]:
+        """What a client holds that upserts what it is shown and drops what is deleted."""
         held: dict[str, Message] = {}
-        for event in events:
+        for event in self.events:
             if event["type"] == "delete":
                 held.pop(event["notification_id"], None)
             else:
                 held[event["notification"]["id"]] = event["notification"]
-        assert held == expected
+        return held

@@ -4,9 +4,11 @@ import asyncio
 import json
 import re
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -24,7 +26,7 @@ StartNotify = Callable[..., NotifyProcess]
 _MOST_BYTES = 8192
 _PER_SECOND = 200
 _BURST = 50
-_TEXT, _BINARY, _CLOSE, _PING = 1, 2, 8, 9
+_TEXT, _CLOSE, _PING, _PONG = 1, 8, 9, 10
 
 
 @pytest.fixture(scope="module")
@@ -251,10 +253,34 @@ async def test_a_flood_slows_down_only_who_sends_it(alice: User, bob: User) -> N
     assert slowest < took / 2
 
 
-async def _flood(socket: Socket, number: int) -> None:
+async def _flood(floods: Socket, number: int) -> None:
     for n in range(number):
-        await socket.say("ping", ref=str(n))
-    await socket.until(lambda message: message.get("ref") == str(number - 1), 20)
+        await floods.say("ping", ref=str(n))
+    await floods.until(lambda message: message.get("ref") == str(number - 1), 20)
+
+
+@pytest.mark.parametrize(
+    "small", [frame(_PING, b""), frame(_PONG, b""), frame(_TEXT, b"{}")], ids=["pings", "pongs", "texts"]
+)
+async def test_small_messages_without_end_hold_up_nobody_else(alice: User, bob: User, small: bytes) -> None:
+    with BareSocket(alice.url, token=alice.token()) as floods:
+        flood = asyncio.create_task(asyncio.to_thread(_flood_without_end, floods, small * 20_000))
+        async with open_socket(bob.url, token=bob.token()) as other:
+            await other.started()
+            slowest = 0.0
+            for _ in range(40):
+                asked = time.monotonic()
+                await other.told("ping")
+                slowest = max(slowest, time.monotonic() - asked)
+        floods.socket.shutdown(socket.SHUT_RDWR)
+        await flood
+    assert slowest < 0.5
+
+
+def _flood_without_end(bare: BareSocket, data: bytes) -> None:
+    with suppress(OSError):
+        while True:
+            bare.socket.sendall(data)
 
 
 def test_a_client_that_pings_and_never_reads_costs_no_memory(service: NotifyProcess, alice: User) -> None:
@@ -317,10 +343,10 @@ async def test_one_that_vanishes_is_forgotten(alice: User) -> None:
     before = connected()
     sockets = [BareSocket(alice.url, token=alice.token()) for _ in range(5)]
     until(lambda: connected() == before + 5)
-    for n, socket in enumerate(sockets):
+    for n, one in enumerate(sockets):
         if n % 2:
-            socket.send(_CLOSE, b"")
-        socket.socket.close()
+            one.send(_CLOSE, b"")
+        one.socket.close()
     until(lambda: connected() == before)
 
 

@@ -3,11 +3,14 @@
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 
+import httpx
 import pytest
 
 from support.servers import TestServer
 from support.stand import Stand, standing
+from support.waiting import until
 
 _numbers = itertools.count(1)
 
@@ -26,7 +29,7 @@ def start_stand(embedded_server: TestServer) -> Iterator[Callable[..., Stand]]:
         yield start
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def _shared_stand(embedded_server: TestServer) -> Iterator[Stand]:
     with standing(embedded_server) as stand:
         stand.start()
@@ -36,15 +39,21 @@ def _shared_stand(embedded_server: TestServer) -> Iterator[Stand]:
 
 @pytest.fixture
 def stand(_shared_stand: Stand) -> Iterator[Stand]:
-    """Two processes that the tests of a module share, whole again and consistent after each."""
+    """Two processes that these tests share, whole again and consistent after each."""
     yield _shared_stand
     for proxy in _shared_stand.proxies:
         proxy.disarm()
         proxy.resume()
         proxy.accept()
+    for client in _shared_stand.clients:
+        until(partial(is_ready, client), 15, what="a service that is ready again")
     _shared_stand.check()
     errors, _shared_stand.reported = _shared_stand.errors[_shared_stand.reported :], len(_shared_stand.errors)
     assert not errors, errors[:3]
+
+
+def is_ready(client: httpx.Client) -> bool:
+    return client.get("/health/ready").status_code == 200
 
 
 @pytest.fixture

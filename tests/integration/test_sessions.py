@@ -142,7 +142,6 @@ def seconds_between(earlier: str, later: str) -> float:
 # Telling the others
 
 
-@EACH
 async def test_a_connection_is_listed_with_what_is_known_of_it(client: httpx.AsyncClient, there: Service) -> None:
     token = await token_of(client)
     began = datetime.now(UTC)
@@ -160,7 +159,6 @@ async def test_a_connection_is_listed_with_what_is_known_of_it(client: httpx.Asy
     assert second["expires_at"] is None, "an API key has no end"
 
 
-@EACH
 async def test_sessions_are_listed_page_by_page(client: httpx.AsyncClient, there: Service) -> None:
     async with AsyncExitStack() as stack:
         opened = [(await stack.enter_async_context(visiting(there))).session for _ in range(5)]
@@ -210,7 +208,6 @@ async def test_what_is_opened_and_closed_at_once_leaves_no_row(
     assert alice["last_seen_at"] is not None
 
 
-@EACH
 async def test_a_process_that_stops_leaves_nothing_behind(
     client: httpx.AsyncClient, url: str, clock: ManualClock
 ) -> None:
@@ -774,7 +771,6 @@ async def test_a_ring_alone_ends_nothing(client: httpx.AsyncClient, there: Servi
         assert not visit.is_over
 
 
-@EACH
 async def test_old_revocations_are_forgotten(here: Service, clock: ManualClock, url: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         for age in (timedelta(hours=23), timedelta(hours=25)):

@@ -1,6 +1,5 @@
 """The real service as processes of its own."""
 
-import os
 import queue
 import re
 import signal
@@ -8,9 +7,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Self
 
 import httpx
+
+from support.command import environment_with
 
 ADMIN_KEY = "an admin key for tests only"
 ADMIN = {"Authorization": f"Bearer {ADMIN_KEY}"}
@@ -19,15 +21,18 @@ _STOP_SECONDS = 30
 
 
 class NotifyProcess:
-    """`notify serve` on a free port. What it printed is in `output` and `log`."""
+    """`notify serve` on a free port. What it printed is in `output` and `log`.
 
-    def __init__(self, environment: Mapping[str, str], *arguments: str) -> None:
-        inherited = {
-            name: value for name, value in os.environ.items() if not name.startswith(("NOTIFY_", "DATABASE_URL", "PG"))
-        }
+    It runs in a folder without a `.env`, unless told otherwise.
+    """
+
+    def __init__(self, environment: Mapping[str, str], *arguments: str, folder: Path = Path(__file__).parent) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "notify", "serve", *arguments],
-            env={**inherited, "PORT": "0", "NOTIFY_ADMIN_KEY": ADMIN_KEY, "PYTHONUNBUFFERED": "1", **environment},
+            cwd=folder,
+            env=environment_with(
+                {"PORT": "0", "NOTIFY_ADMIN_KEY": ADMIN_KEY, "PYTHONUNBUFFERED": "1"} | dict(environment)
+            ),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -82,7 +87,7 @@ class NotifyProcess:
                 self.process.kill()
                 self.process.wait()
                 raise AssertionError(f"the service did not start: {self.output} {self.log}")
-            found = re.match(r"notify \S+ on (http://\S+)$", line)
+            found = re.match(r"notify \S+ on (http://[^\s,]+)(,|$)", line)
             if found:
                 return found.group(1)
 

@@ -16,7 +16,7 @@ from support.documents import ROOT
 from support.servers import require
 from support.waiting import until
 
-__all__ = ("PROXIES", "Certificate", "Nginx", "ReverseProxy")
+__all__ = ("PROXIES", "Certificate", "ReverseProxy")
 
 _UPSTREAM = "127.0.0.1:8000"
 _SILENCE = "60s"

@@ -1,4 +1,4 @@
-"""A client of the stream over a bare socket: every block as it is on the wire, and cheap enough for hundreds at once."""
+"""A client of the stream over a bare socket: every block as it is on the wire, cheap enough for hundreds at once."""
 
 import asyncio
 import re
@@ -54,8 +54,8 @@ class Block(Struct, frozen=True):
 
 class Held:
     """What a client knows and where it stands: it upserts what it is sent by id, drops what is deleted, and starts anew
-    when told. Checks on the way that no connection shows a position twice, out of order, or at or before the one that it
-    was opened with.
+    when told. Checks on the way that no connection shows a position twice, out of order, or at or before the one that
+    it was opened with.
     """
 
     def __init__(self) -> None:
@@ -159,7 +159,7 @@ _CHANGES = frozenset({"notification", "update", "delete"})
 
 
 class EventStream(asyncio.Protocol):
-    """One stream. Used as a context, it is dropped at the end without ceremony, as by a phone that loses its network."""
+    """One stream. Used as a context, it is dropped at the end without ceremony, as by a phone that loses its net."""
 
     def __init__(self, request: bytes) -> None:
         self._request = request
@@ -188,6 +188,7 @@ class EventStream(asyncio.Protocol):
         query: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] = ADMIN,
         receive_buffer: int | None = None,
+        seconds: float = _SECONDS,
     ) -> Self:
         """Returns when the head of the answer is there."""
         where = urlsplit(url)
@@ -198,7 +199,7 @@ class EventStream(asyncio.Protocol):
         lines += [f"{name}: {value}" for name, value in headers.items()]
         request = "\r\n".join([*lines, "", ""]).encode()
         sock = socket.socket()
-        sock.setblocking(False)
+        sock.setblocking(False)  # noqa: FBT003
         if receive_buffer is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         loop = asyncio.get_running_loop()
@@ -210,7 +211,7 @@ class EventStream(asyncio.Protocol):
             raise
         try:
             while not stream.status:
-                await stream._more(_SECONDS)
+                await stream._more(seconds)
         except BaseException:
             stream.drop()
             raise
@@ -285,7 +286,7 @@ class EventStream(asyncio.Protocol):
         self._read_body()
         self._news.set()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         self.is_over = True
         self._news.set()
 

@@ -68,6 +68,12 @@ class Producers:
         assert not uninvited, f"there, but never sent: {list(uninvited)[:5]}"
 
     def _send(self, number: int) -> None:
+        # A connection for each call: what was kept alive by a killed process is no finding.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        with httpx.Client(headers=ADMIN, timeout=_GIVE_UP_SECONDS, limits=limits) as client:
+            self._send_all(client, number)
+
+    def _send_all(self, client: httpx.Client, number: int) -> None:
         for n in itertools.count():
             if self._stop.is_set():
                 return
@@ -76,28 +82,23 @@ class Producers:
             users = [self._users[(number + n * step) % len(self._users)] for step in range(1, 2 + n % 3)]
             users = list(dict.fromkeys(users))
             headers = {"Idempotency-Key": title} if n % 3 == 0 else {}
-            self._until_settled(title, users, headers)
+            self._until_settled(client, title, users, headers)
 
-    def _until_settled(self, title: str, users: list[str], headers: dict[str, str]) -> None:
+    def _until_settled(self, client: httpx.Client, title: str, users: list[str], headers: dict[str, str]) -> None:
         """A call with a key is sent again until it is answered for good; one without cannot be."""
         while True:
-            status = self._post(title, users, headers)
+            status = self._post(client, title, users, headers)
             with self._lock:
                 self.statuses[status] += 1
                 self.sent[title] = (set(users), status)
             if status == 201 or not headers or self._stop.wait(_PAUSE_SECONDS):
                 return
 
-    def _post(self, title: str, users: list[str], headers: dict[str, str]) -> int | None:
+    def _post(self, client: httpx.Client, title: str, users: list[str], headers: dict[str, str]) -> int | None:
         started = time.monotonic()
         try:
-            # A connection each: what was kept alive by a killed process is no finding.
-            answer = httpx.post(
-                f"{self._address()}/v1/notifications",
-                json={"to": users, "title": title},
-                headers=ADMIN | headers,
-                timeout=_GIVE_UP_SECONDS,
-            )
+            address = f"{self._address()}/v1/notifications"
+            answer = client.post(address, json={"to": users, "title": title}, headers=headers)
         except httpx.TimeoutException:
             self.wrong.append((title, f"no answer within {_GIVE_UP_SECONDS} s"))
             return None

@@ -6,12 +6,12 @@ from uuid import UUID
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
-from support.streams import Block
 
 from notify.core.event import Gone, Reset
 from notify.core.notification import Notification
 from notify.live import frames
 from notify.live.messages import DeleteMessage, NotificationMessage, UpdateMessage
+from support.streams import Block
 
 ID = UUID("01990000-0000-7000-8000-000000000001")
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

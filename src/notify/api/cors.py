@@ -14,7 +14,10 @@ _PREFLIGHT = (
     (b"access-control-allow-methods", b"GET, POST, PATCH, DELETE"),
     (
         b"access-control-allow-headers",
-        b"Authorization, Content-Type, Idempotency-Key, If-None-Match, Notify-Position, X-API-Key, X-Request-ID",
+        (
+            b"Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, Notify-Position, X-API-Key,"
+            b" X-Request-ID"
+        ),
     ),
     (b"access-control-max-age", b"600"),
 )

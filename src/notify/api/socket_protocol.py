@@ -10,13 +10,14 @@ import structlog
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.datastructures import Headers
-from websockets.exceptions import InvalidHandshake, SecurityError
+from websockets.exceptions import InvalidHandshake, InvalidState, SecurityError
 from websockets.frames import CloseCode, Frame
 from websockets.http11 import Request, Response
 
 from notify.api.problems import PROBLEM_MEDIA_TYPE
 from notify.core.errors import HeadTooLargeError, MalformedRequestError, ProblemError
 from notify.core.problem import problem_of
+from notify.live.transport import MORE
 
 __all__ = ("SocketProtocol",)
 
@@ -97,6 +98,18 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             self.conn.fail(CloseCode.MESSAGE_TOO_BIG, "too many fragments")
             self.handle_parser_exception()
 
+    # Writing
+
+    def _hold(self, message: Any) -> None:
+        """Until the next one, with which it leaves in one write."""
+        try:
+            if message.get("bytes") is not None:
+                self.conn.send_binary(message["bytes"])
+            else:
+                self.conn.send_text(message["text"].encode())
+        except InvalidState as error:
+            raise ClientDisconnected from error
+
     # Ending
 
     def handle_parser_exception(self) -> None:
@@ -122,6 +135,9 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         if self.close_sent:
             # Sent by the protocol itself, of which the application hears in a moment.
             raise ClientDisconnected
+        if message.get(MORE):
+            self._hold(message)
+            return
         await super().send(message)
         if message["type"] == "websocket.close" and self.close_timer is not None:
             self._abort_in(self.close_timeout)

@@ -60,7 +60,7 @@ def _show(events: Iterator[StreamEvent], *, as_json: bool) -> None:
             click.echo(json.dumps({"event": event.name, "id": event.id or None, "data": event.data}))
         elif event.data is not None:
             click.echo(_line(event))
-        if event.name == "bye" and event.data["reason"] == "auth":
+        if event.name == "bye" and event.data is not None and event.data["reason"] == "auth":
             raise Problem("The service does not take this credential any more.")
 
 

@@ -21,8 +21,10 @@ from notify.settings import Settings
 __all__ = ("address_of", "bound_socket", "outlive_signals", "serve_alone", "serve_reloading", "serve_with_workers")
 
 _BACKLOG = 2048
-_IDLE_SECONDS = 75
-"""Proxies keep idle connections for 60. If we closed first, a request that is just being sent would be answered 502."""
+_IDLE_SECONDS = 620
+"""Proxies keep an idle connection for a minute or two, one cloud's for ten. If we closed it first, a request that is
+just being sent on it would be answered 502.
+"""
 
 _SOCKET_OPTIONS = [
     # Accepted sockets inherit these. A peer that is gone without a word is noticed within a minute, and one that takes

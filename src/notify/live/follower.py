@@ -170,14 +170,10 @@ class Connection(Follower):
 
     # Starting
 
-    async def begin(self, start: Start) -> None:
-        """From the first position that can be resumed from, or fresh; ends where the inbox stands now."""
-        await self._begin(start)
-        self._is_busy = False
-        self.wake()
-
     def begin_soon(self, start: Start) -> None:
-        """The same without waiting for it."""
+        """From the first position that can be resumed from, or fresh. Not waited for, so that a client that leaves
+        meanwhile is noticed.
+        """
         self._work(self._begin(start))
 
     async def _begin(self, start: Start) -> None:
@@ -361,6 +357,7 @@ class Connection(Follower):
             log.exception("a connection failed", action="connection_failed", transport=self.transport)
             self._fail()
         else:
+            self._task = None
             self._is_busy = False
             self.wake()
 
@@ -373,6 +370,9 @@ class Connection(Follower):
         if self._is_over:
             return
         self._is_over = True
+        if self._task is not None:
+            # Nothing is said after the goodbye.
+            self._task.cancel()
         self._metrics.closes.labels(self.transport, reason).inc()
         await self._send(self._frame_bye(reason, retry_ms))
         await self._close(reason)
@@ -412,7 +412,8 @@ async def _patiently(read: Callable[[], Awaitable[T]]) -> T:
     """For as long as it takes: whoever has come to follow an inbox stays while the database is away."""
     while True:
         try:
-            return await read()
+            # Whoever leaves meanwhile must not take a connection of the pool along, as a cancelled query does.
+            return await asyncio.shield(read())
         except DatabaseAwayError:
             await asyncio.sleep(_PAUSE_WHEN_AWAY_SECONDS)
 

@@ -102,7 +102,7 @@ class EventStream:
             await send({"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS})
             retry_ms = random.randint(_SHORTEST_RETRY_MS, _LONGEST_RETRY_MS)  # noqa: S311 - jitter
             await send({"type": "http.response.body", "body": frames.retry(retry_ms), "more_body": True})
-            await connection.begin(self._start)
+            connection.begin_soon(self._start)
             # Nothing is heard from a client but that it left, or that our own last word has been sent.
             while (await receive())["type"] != "http.disconnect":
                 pass

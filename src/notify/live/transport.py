@@ -6,9 +6,11 @@ from typing import Any
 
 from litestar.types import Scope
 
-__all__ = ("TRANSPORT", "dropping", "transport_of")
+__all__ = ("MORE", "TRANSPORT", "dropping", "transport_of")
 
 TRANSPORT = "notify_transport"
+MORE = "notify_more"
+"""In a message to a WebSocket: more follows at once, so it need not leave alone. Other servers than ours ignore it."""
 
 
 def transport_of(send: Any) -> asyncio.Transport | None:

@@ -34,12 +34,14 @@ from notify.live.messages import (
 )
 from notify.live.subprotocols import Agreement, Subprotocol, read, ref_in
 from notify.live.tail import LiveEvent
-from notify.live.transport import dropping
+from notify.live.transport import MORE, dropping
 from notify.store.rows import InboxState
 
 __all__ = ("Errands", "Socket", "SocketConnection", "SocketLimits", "Terms")
 
 log = structlog.get_logger(__name__)
+
+_MORE = {MORE: True}
 
 
 class SocketLimits(Struct, frozen=True):
@@ -138,10 +140,11 @@ class SocketConnection(Connection):
 
     async def _send(self, frames: list[Any]) -> None:
         is_last_word = self._is_over
-        for frame in frames:
+        last = len(frames) - 1
+        for place, frame in enumerate(frames):
             if self._is_over and not is_last_word:
                 return  # Nothing is said after the goodbye.
-            await self._raw_send(frame)
+            await self._raw_send(frame if place == last else frame | _MORE)
             if self.sending_since is not None:
                 self.sending_since = time.monotonic()
 
@@ -237,7 +240,6 @@ class Socket:
         connection = SocketConnection(self._parts, self._visitor, send, self._terms, self._errands)
         connection.on_cut = dropping(scope)
         try:
-            # Not waited for, so that a client that leaves meanwhile is noticed.
             connection.begin_soon(self._start)
             await self._hear(connection, receive)
         except Exception:

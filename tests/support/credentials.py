@@ -1,0 +1,50 @@
+"""Apps, keys and tokens for tests, the forged ones too."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+import jwt
+
+from support.clock import ManualClock
+
+__all__ = ("app", "bearer", "key", "signed", "token", "unsigned")
+
+
+def bearer(credential: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {credential}"}
+
+
+async def app(client: httpx.AsyncClient, app_id: str) -> str:
+    """Makes an app; the secret of its tokens."""
+    secret: str = (await _made(client, "/v1/apps", {"id": app_id, "name": f"The {app_id}"}))["jwt_secret"]
+    return secret
+
+
+async def key(client: httpx.AsyncClient, *scopes: str, app_id: str = "default") -> str:
+    made: str = (await _made(client, f"/v1/apps/{app_id}/keys", {"name": "for a test", "scopes": list(scopes)}))["key"]
+    return made
+
+
+async def token(client: httpx.AsyncClient, user_id: str, scope: str = "inbox") -> str:
+    made: str = (await _made(client, "/v1/tokens", {"user_id": user_id, "scope": scope}))["token"]
+    return made
+
+
+def signed(secret: str, clock: ManualClock | None = None, *, algorithm: str = "HS256", **claims: Any) -> str:
+    """A token of alice's that is good for a minute, except for what the claims say; None leaves one out."""
+    now = time.time() if clock is None else clock.now().timestamp()
+    every = {"sub": "alice", "exp": int(now) + 60, **claims}
+    return jwt.encode({name: value for name, value in every.items() if value is not None}, secret, algorithm=algorithm)
+
+
+def unsigned(claims: Mapping[str, Any]) -> str:
+    return jwt.encode(dict(claims), "", algorithm="none")
+
+
+async def _made(client: httpx.AsyncClient, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    answer = await client.post(path, json=body)
+    assert answer.status_code == 201, answer.text
+    made: dict[str, Any] = answer.json()
+    return made
