@@ -26,6 +26,13 @@ def log() -> Iterator[StringIO]:
     logs.configure("warning", "json")
 
 
+@pytest.fixture
+async def service(service: Service) -> Service:
+    """Its own rounds do not meddle."""
+    await service.housekeeping.stop()
+    return service
+
+
 async def delete(client: httpx.AsyncClient, *ids: str) -> None:
     for id_ in ids:
         assert (await client.delete(f"/v1/notifications/{id_}", params=ALICE)).status_code == 204
@@ -176,7 +183,6 @@ async def test_it_goes_on_after_whatever_went_wrong(
     service: Service, log: StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     housekeeping = service.housekeeping
-    await housekeeping.stop()
     failures: list[Exception] = [RuntimeError("a fault"), DatabaseAwayError()]
     tidy, done = housekeeping.tidy, asyncio.Event()
 
@@ -198,7 +204,6 @@ async def test_it_goes_on_after_whatever_went_wrong(
 async def test_it_works_by_itself(client: httpx.AsyncClient, service: Service, clock: ManualClock) -> None:
     await delete(client, await send(client))
     clock.advance(KEPT + timedelta(seconds=1))
-    await service.housekeeping.stop()
     service.housekeeping.start()
 
     async def is_purged() -> bool:

@@ -260,8 +260,8 @@ class EventStream(asyncio.Protocol):
         return (await self.until(event, seconds))[-1]
 
     async def rest(self, seconds: float = _SECONDS) -> list[Block]:
-        """All that still comes until the other side closes."""
-        while not self.is_over:
+        """All that still comes until the other side has said everything, or closes."""
+        while not self.is_complete and not self.is_over:
             await self._more(seconds)
         return self.taken()
 

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import msgspec
 import structlog
-from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, ASGISendEvent, Scope
+from uvicorn._types import ASGI3Application, ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from notify.api.problems import PROBLEM_MEDIA_TYPE
@@ -48,16 +48,9 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        async def quietly(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-            async def send_while_there(event: ASGISendEvent) -> None:
-                # uvloop refuses to write to who has left, and tells uvicorn that they have only a moment later.
-                if cycle.transport.is_closing():
-                    cycle.disconnected = True
-                await send(event)
-
-            await app(scope, receive, send_while_there)
-
-        super()._start_asgi_task(cycle, quietly)
+        # Uvicorn makes the cycle itself and leaves no place to say of which class.
+        cycle.__class__ = _Cycle
+        super()._start_asgi_task(cycle, app)
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - ours says more
         self._refuse(self._refusal or MalformedRequestError())
@@ -74,3 +67,11 @@ class HttpProtocol(HttpToolsProtocol):
             )
             self.transport.write(STATUS_LINE[error.status] + head.encode() + body)
         self.transport.close()
+
+
+class _Cycle(RequestResponseCycle):
+    async def send(self, message: ASGISendEvent) -> None:
+        # uvloop refuses to write to who has left, and tells uvicorn that they have only a moment later.
+        if self.transport.is_closing():
+            self.disconnected = True
+        await super().send(message)

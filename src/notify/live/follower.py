@@ -244,6 +244,14 @@ class Connection(Follower):
     def wake(self) -> None:
         if self._is_busy or self._is_over or not self.feed.is_loaded:
             return
+        try:
+            self._go_on()
+        except Exception:
+            # The hub wakes others after this one.
+            log.exception("a connection failed", action="connection_failed", transport=self.transport)
+            self._fail()
+
+    def _go_on(self) -> None:
         feed = self.feed
         room = self._room()
         if self._resume_after is not None:
@@ -323,7 +331,7 @@ class Connection(Follower):
             waits_for = sending.send(None)
         except StopIteration:
             return
-        except Exception:  # noqa: BLE001 - a connection that breaks while written to is only gone
+        except OSError:
             self._is_over = True
             return
         self._work(self._until_taken(_rest_of(sending, waits_for)))
@@ -411,11 +419,21 @@ class _Rest:
 async def _patiently(read: Callable[[], Awaitable[T]]) -> T:
     """For as long as it takes: whoever has come to follow an inbox stays while the database is away."""
     while True:
+        reading = asyncio.ensure_future(read())
         try:
             # Whoever leaves meanwhile must not take a connection of the pool along, as a cancelled query does.
-            return await asyncio.shield(read())
+            return await asyncio.shield(reading)
         except DatabaseAwayError:
             await asyncio.sleep(_PAUSE_WHEN_AWAY_SECONDS)
+        except asyncio.CancelledError:
+            reading.add_done_callback(_unheard)
+            raise
+
+
+def _unheard(reading: "asyncio.Future[Any]") -> None:
+    """Nobody waits for it any more; asyncio would report that nobody heard how it failed."""
+    if not reading.cancelled():
+        reading.exception()
 
 
 def _parsed(text: str) -> Position | None:
