@@ -84,10 +84,11 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             super().handle_connect(event)
 
     def handle_ping(self) -> None:
-        # A client that takes no answers gets none, instead of having them pile up here (RFC 6455, 5.5.3).
         if self.writable.is_set():
             super().handle_ping()
         else:
+            # A client that takes no answers gets none, instead of having them pile up here (RFC 6455, 5.5.3). There is
+            # nothing else to throw away: what is held leaves before anybody else has a turn.
             self.conn.data_to_send()
 
     def handle_cont(self, event: Frame) -> None:
