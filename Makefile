@@ -73,5 +73,5 @@ $(READY): pyproject.toml uv.lock
 	$(BIN)/python -c '' 2>/dev/null || $(PYTHON) -m venv --clear .venv
 	$(BIN)/uv --version 2>/dev/null | grep -qF "uv $(UV_VERSION) " || \
 		$(BIN)/python -m pip install -qq --disable-pip-version-check "uv==$(UV_VERSION)"
-	UV_PROJECT_ENVIRONMENT=.venv $(BIN)/uv sync --frozen --quiet
+	UV_PROJECT_ENVIRONMENT=.venv $(BIN)/uv sync --frozen --quiet --compile-bytecode
 	touch $@

@@ -7,6 +7,7 @@ import gzip
 import hmac
 import json
 import socket
+import struct
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -848,20 +849,29 @@ def test_a_body_that_is_cut_off_sends_nothing(service: NotifyProcess, client: ht
             with connected(service.url) as connection:
                 connection.sendall(head("POST", CREATE, AUTH, *_JSON_HEADER, framing) + part)
                 if how == "abruptly":
-                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
+                    _close_abruptly(connection)
     # In the end there is nobody whom it was for.
     assert client.get(COUNT, params={"user_id": "nobody"}).json()["total"] == 0
 
 
-def test_who_leaves_before_the_answer_disturbs_nobody(service: NotifyProcess, client: httpx.Client) -> None:
-    body = json.dumps({"to": "leaver", "title": "perhaps"}).encode()
-    request = head("POST", CREATE, AUTH, *_JSON_HEADER, f"Content-Length: {len(body)}") + body
-    for _ in range(20):
-        with connected(service.url) as connection:
-            connection.sendall(request)
+@pytest.mark.parametrize("how", ["politely", "abruptly"])
+def test_who_leaves_before_the_answer_disturbs_nobody(service: NotifyProcess, client: httpx.Client, how: str) -> None:
+    user = {"user_id": f"who leaves {how}"}
+    body = json.dumps({"to": user["user_id"], "title": "perhaps"}).encode()
+    create = head("POST", CREATE, AUTH, *_JSON_HEADER, f"Content-Length: {len(body)}") + body
+    for _ in range(100):
+        for request in (create, head("GET", "/health/live"), head("GET", "/nowhere"), head("GET", "/docs")):
+            with connected(service.url) as connection:
+                if how == "abruptly":
+                    _close_abruptly(connection)
+                connection.sendall(request)
     # Whether each was heard in time or not, the counters know.
-    page = client.get(LIST, params={"user_id": "leaver", "limit": 100}).json()
-    assert page["total"] == page["unread"] == len(page["items"]) <= 20
+    page = client.get(LIST, params={**user, "limit": 100}).json()
+    assert page["total"] == page["unread"] == len(page["items"]) <= 100
+
+
+def _close_abruptly(connection: socket.socket) -> None:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 # Anything ------------------------------------------------------------------------------------------------------------

@@ -6,10 +6,19 @@ from uuid import uuid4
 import httpx
 import psycopg
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from notify.app import Service
+from notify.store import bulk
 from support.calls import ALICE, changes, count, everything, mark, send
 from support.invariants import check_inboxes
+from support.model import ModelInbox, Operation, histories
+
+# The service lives for all examples: each has a user of its own.
+of_one_service = settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 
 
 async def mark_all(client: httpx.AsyncClient, mark: str, **body: Any) -> dict[str, Any]:
@@ -143,6 +152,23 @@ async def test_more_than_fit_into_one_transaction_are_marked_oldest_first(
         rows = connection.execute("SELECT title FROM notify.notifications ORDER BY arrived_position").fetchall()
     assert marked == [title for (title,) in rows]
     check_inboxes(any_database_url)
+
+
+@of_one_service
+@given(history=histories, name=st.sampled_from(["read", "seen", "archive"]), rows_each=st.integers(1, 4))
+async def test_however_few_fit_into_one_transaction_the_outcome_is_that_of_the_model(
+    client: httpx.AsyncClient, history: list[Operation], name: str, rows_each: int
+) -> None:
+    inbox = ModelInbox(client, f"user {uuid4()}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bulk, "_ROWS_PER_TRANSACTION", rows_each)
+        await inbox.run(history)
+        before = inbox.head
+        await inbox.all_(name, None, None)
+    if inbox.head:
+        query = {"user_id": inbox.user_id, "after": f"{inbox.epoch}.{before}"}
+        events = (await client.get("/v1/changes", params=query)).json()["items"]
+        assert [(event["event"], event["id"], event["data"]["id"]) for event in events] == inbox.changes(before)
 
 
 async def test_what_arrives_meanwhile_is_left_alone(

@@ -209,6 +209,7 @@ class Phone:
         presented = self.held.position
         self.held.connect(presented)
         self.received = bytearray()
+        self.shown: list[Block] = []
         self._going_on = asyncio.Event()
         self._going_on.set()
         self.connection = StreamConnection(parts, Visitor(key, "a session", None), self._send, frozenset())
@@ -228,7 +229,12 @@ class Phone:
     def look(self) -> list[Block]:
         *whole, self.received = self.received.split(b"\n\n")
         blocks = [Block.parse(block.decode()) for block in whole]
-        self.held.take_all(blocks)
+        self.shown += blocks
+        try:
+            self.held.take_all(blocks)
+        except AssertionError as error:
+            error.add_note("\n".join(map(repr, ["shown so far:", *self.shown])))
+            raise
         return blocks
 
     def stands_at(self, seq: int) -> bool:

@@ -150,7 +150,8 @@ class Held:
             self.session = data.pop("session")
             self.position = position
             self._is_starting = False
-        assert (epoch, int(seq)) >= (self._epoch, self._last), f"counters from before {self._last}: {block}"
+        assert epoch == self._epoch, f"counters of another epoch than {self._epoch}: {block}"
+        assert int(seq) >= self._last, f"counters from before {self._last}: {block}"
         self._last = int(seq)
         self.counters = data
 

@@ -34,6 +34,8 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 _SNAPSHOT = 100
+_FIRST_PAGE = 20
+_PAGE_BYTES = 128 * 1024
 _PAUSE_WHEN_AWAY_SECONDS = 0.5
 
 
@@ -174,7 +176,7 @@ class Connection(Follower):
         """From the first position that can be resumed from, or fresh. Not waited for, so that a client that leaves
         meanwhile is noticed.
         """
-        self._work(self._begin(start))
+        self._work(partial(self._begin, start))
 
     async def _begin(self, start: Start) -> None:
         await self.feed.loaded()
@@ -255,9 +257,9 @@ class Connection(Follower):
         feed = self.feed
         room = self._room()
         if self._resume_after is not None:
-            self._work(self._go_back())
+            self._work(self._go_back)
         elif feed.epoch != self._epoch:
-            self._work(self._start_over())
+            self._work(self._start_over)
         elif self._cursor >= feed.tail.head:
             if self._is_starting:
                 self._write(self._ending([], feed_state(feed)))
@@ -266,7 +268,7 @@ class Connection(Follower):
         elif feed.tail.covers(self._cursor):
             self._write(self._from_tail(room))
         else:
-            self._work(self._catch_up())
+            self._work(self._catch_up)
 
     async def _go_back(self) -> None:
         assert self._resume_after is not None  # noqa: S101 - that is why we are here
@@ -291,9 +293,11 @@ class Connection(Follower):
     async def _catch_up(self) -> None:
         """Page by page from the database, until the tail reaches back far enough."""
         self._metrics.followers_behind.inc()
+        most = _FIRST_PAGE
         try:
             while self._is_behind() and (room := self._room()) != 0:
-                news = await _patiently(partial(self._hub.page, self.feed, self._cursor, room))
+                limit = most if room is None else min(most, room)
+                news = await _patiently(partial(self._hub.page, self.feed, self._cursor, limit))
                 bounds = news.inbox.bounds
                 reason = Position(self._epoch, self._cursor, self._since_floor).invalid_in(bounds)
                 if reason is not None:
@@ -306,6 +310,8 @@ class Connection(Follower):
                 ]
                 end = news.changes[-1].seq if news.more else bounds.head
                 frames = self._frame_events(events, Position(bounds.epoch, end))
+                # Whatever is read is held until the other side takes it, which may be long.
+                most = 1 + len(events) * _PAGE_BYTES // (1 + sum(event.encoded_bytes for event in events))
                 self._cursor = end
                 await self._write_and_wait(frames if news.more else self._ending(frames, news.inbox))
         finally:
@@ -334,7 +340,7 @@ class Connection(Follower):
         except OSError:
             self._is_over = True
             return
-        self._work(self._until_taken(_rest_of(sending, waits_for)))
+        self._work(lambda: self._until_taken(_rest_of(sending, waits_for)))
 
     async def _write_and_wait(self, frames: list[Any]) -> None:
         self.last_sent = time.monotonic()
@@ -351,14 +357,14 @@ class Connection(Follower):
             # What else waits has waited since the other side last took something.
             self.sending_since = time.monotonic() if self._waiting_sends else None
 
-    def _work(self, work: Awaitable[None]) -> None:
-        """Keeps the connection busy with something that takes its time."""
+    def _work(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Keeps the connection busy with something that takes its time, unless it ends before that has begun."""
         self._is_busy = True
         self._task = asyncio.ensure_future(self._busy_with(work))
 
-    async def _busy_with(self, work: Awaitable[None]) -> None:
+    async def _busy_with(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
-            await work
+            await work()
         except (OSError, asyncio.CancelledError):
             self._is_over = True
         except Exception:

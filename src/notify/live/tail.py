@@ -63,6 +63,11 @@ class LiveEvent:
         return self._msgpack
 
     @property
+    def encoded_bytes(self) -> int:
+        """What it takes so far in the formats that somebody wanted."""
+        return sum(len(encoded) for encoded in (self._sse, self._json, self._msgpack) if encoded is not None)
+
+    @property
     def bytes(self) -> int:
         # The text is about as long in every format, and most events are sent in one.
         return _OBJECT_BYTES + 2 * len(self.sse)
