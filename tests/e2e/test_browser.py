@@ -21,7 +21,7 @@ from support.processes import NotifyProcess
 from support.servers import TestServer
 from support.waiting import until
 
-SOON = 2
+SOON = 3
 SECRET = "a secret of thirty-two bytes, for tests"
 BY_TOKEN = example("README.md", "new EventSource") + "listen(stream);"
 BY_COOKIE = BY_TOKEN.replace("?token=${token}`", "`, { withCredentials: true }")

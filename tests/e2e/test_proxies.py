@@ -18,7 +18,7 @@ from support.curl import Curl
 from support.documents import example
 from support.processes import NotifyProcess
 from support.reverse_proxies import PROXIES, Certificate, ReverseProxy
-from support.servers import TestServer, reachable_folder
+from support.servers import reachable_folder
 from support.waiting import until
 
 QUICK = {"NOTIFY_KEEP_ALIVE_SECONDS": "0.5", "NOTIFY_HEARTBEAT_SECONDS": "1"}
@@ -47,12 +47,6 @@ def folder() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def certificate(folder: Path) -> Certificate:
     return Certificate(folder)
-
-
-@pytest.fixture(scope="module")
-def database(embedded_server: TestServer) -> Iterator[str]:
-    with embedded_server.database() as url:
-        yield url
 
 
 @pytest.fixture(scope="module")

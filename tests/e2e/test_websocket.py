@@ -12,18 +12,11 @@ import psycopg
 import pytest
 
 from support.processes import ADMIN, NotifyProcess
-from support.servers import TestServer
 from support.sockets import JSON, MSGPACK, Message, Socket, open_socket, seq_of
 from support.users import User
 
 _FOREIGN = "0123456789.1"
 _FROM_NOW: dict[str, Any] = {"from": "now"}  # which is a word of Python's
-
-
-@pytest.fixture(scope="module")
-def database(embedded_server: TestServer) -> Iterator[str]:
-    with embedded_server.database() as url:
-        yield url
 
 
 @pytest.fixture(scope="module")
@@ -33,20 +26,6 @@ def services(database: str) -> Iterator[list[NotifyProcess]]:
         yield [one, other]
         complaints = [line for line in one.log + other.log if '"level": "info"' not in line]
         assert not complaints, complaints
-
-
-@pytest.fixture
-def alice(services: list[NotifyProcess], database: str) -> Iterator[User]:
-    user = User(services, database)
-    with user.client:
-        yield user
-
-
-@pytest.fixture
-def bob(services: list[NotifyProcess], database: str) -> Iterator[User]:
-    user = User(services, database)
-    with user.client:
-        yield user
 
 
 # Starting

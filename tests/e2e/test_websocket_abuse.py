@@ -17,7 +17,6 @@ import pytest
 
 from support.processes import NotifyProcess
 from support.proxy import Proxy
-from support.servers import TestServer
 from support.sockets import JSON, MSGPACK, BareSocket, Message, Socket, frame, open_socket, seq_of
 from support.users import User
 from support.waiting import until
@@ -28,12 +27,6 @@ _MOST_BYTES = 8192
 _PER_SECOND = 200
 _BURST = 50
 _TEXT, _CLOSE, _PING, _PONG = 1, 8, 9, 10
-
-
-@pytest.fixture(scope="module")
-def database(embedded_server: TestServer) -> Iterator[str]:
-    with embedded_server.database() as url:
-        yield url
 
 
 @pytest.fixture(scope="module")
@@ -50,20 +43,6 @@ def service(database: str) -> Iterator[NotifyProcess]:
         yield process
         complaints = [line for line in process.log if '"level": "info"' not in line]
         assert not complaints, complaints
-
-
-@pytest.fixture
-def alice(service: NotifyProcess, database: str) -> Iterator[User]:
-    user = User([service], database)
-    with user.client:
-        yield user
-
-
-@pytest.fixture
-def bob(service: NotifyProcess, database: str) -> Iterator[User]:
-    user = User([service], database)
-    with user.client:
-        yield user
 
 
 def measured(user: User, name: str, **labels: str) -> float:

@@ -9,7 +9,6 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from support.processes import NotifyProcess
-from support.servers import TestServer
 from support.sockets import JSON, MSGPACK, BareSocket, Message, open_socket
 from support.users import User
 
@@ -18,12 +17,6 @@ _TRUSTED = "https://app.example"
 _HOUR = 3600
 _LONG_AGO = 1_000_000_000
 _SOME_DAY = 4_000_000_000
-
-
-@pytest.fixture(scope="module")
-def database(embedded_server: TestServer) -> Iterator[str]:
-    with embedded_server.database() as url:
-        yield url
 
 
 @pytest.fixture(scope="module")
@@ -40,20 +33,6 @@ def service(database: str) -> Iterator[NotifyProcess]:
         assert '"level": "error"' not in log, log
         for secret in ("eyJ", "nk_", "nonsense"):
             assert secret not in log, "a credential was logged"
-
-
-@pytest.fixture
-def alice(service: NotifyProcess, database: str) -> Iterator[User]:
-    user = User([service], database)
-    with user.client:
-        yield user
-
-
-@pytest.fixture
-def bob(service: NotifyProcess, database: str) -> Iterator[User]:
-    user = User([service], database)
-    with user.client:
-        yield user
 
 
 def signed(user: str, secret: str = _SECRET, **claims: Any) -> str:

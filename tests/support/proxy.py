@@ -23,8 +23,9 @@ _RESET = struct.pack("ii", 1, 0)
 class Fault:
     """What befalls the next `times` statements that match."""
 
-    def __init__(self, statement: str, action: str, times: int, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, statement: str, after: str, action: str, times: int, loop: asyncio.AbstractEventLoop) -> None:
         self.pattern = re.compile(statement, re.IGNORECASE)
+        self._after = re.compile(after, re.IGNORECASE)
         self.action = action
         self.left = times
         self.happened = 0
@@ -41,8 +42,8 @@ class Fault:
     def wait(self, seconds: float = 10) -> None:
         assert self.once.wait(seconds), f"no statement met {self.pattern.pattern!r} within {seconds} s"
 
-    def meets(self, statement: str) -> bool:
-        if self.left == 0 or not self.pattern.search(statement):
+    def meets(self, statement: str, previous: str) -> bool:
+        if self.left == 0 or not self.pattern.search(statement) or not self._after.search(previous):
             return False
         self.left -= 1
         return True
@@ -66,7 +67,7 @@ class Proxy:
         self._loop = asyncio.new_event_loop()
         self._flowing = asyncio.Event()
         self._flowing.set()
-        self._server: asyncio.Server | None = None
+        self._listener: socket.socket | None = None
         self._port = 0
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
         self._thread.start()
@@ -107,10 +108,11 @@ class Proxy:
         """Lets clients in again."""
         self._run(self._listen())
 
-    def lose(self, statement: str, *, forwarded: bool, times: int = 1) -> Fault:
+    def lose(self, statement: str, *, forwarded: bool, times: int = 1, after: str = "") -> Fault:
         """Cuts the connection at the next statement that matches, unanswered. `forwarded`: only after the server has
-        executed it and answered; not forwarded: before the server has seen it. `^COMMIT` is a statement like others."""
-        return self._arm(statement, "lose the answer" if forwarded else "lose the statement", times)
+        executed it and answered; not forwarded: before the server has seen it. `^COMMIT` is a statement like others;
+        `after` says what came before it, where others commit as well."""
+        return self._arm(statement, "lose the answer" if forwarded else "lose the statement", times, after)
 
     def delay(self, statement: str) -> Fault:
         """Cuts the client off at the next statement that matches, and hands that to the server when it is released."""
@@ -129,8 +131,8 @@ class Proxy:
     def connections(self) -> int:
         return len(self._pairs)
 
-    def _arm(self, statement: str, action: str, times: int) -> Fault:
-        fault = Fault(statement, action, times, self._loop)
+    def _arm(self, statement: str, action: str, times: int, after: str = "") -> Fault:
+        fault = Fault(statement, after, action, times, self._loop)
         self._run(self._add(fault))
         return fault
 
@@ -140,13 +142,23 @@ class Proxy:
     # On the proxy's own loop.
 
     async def _listen(self) -> None:
-        if self._server is not None:
-            return
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self._port)
-        self._port = self._server.sockets[0].getsockname()[1]
+        if self._listener is None:
+            self._listener = socket.create_server(("127.0.0.1", self._port))
+            self._listener.setblocking(False)  # noqa: FBT003
+            self._port = self._listener.getsockname()[1]
+            # asyncio's own server trips over a connection that comes just as it closes.
+            self._loop.add_reader(self._listener, self._let_in, self._listener)
+
+    def _let_in(self, listener: socket.socket) -> None:
+        with suppress(OSError):
+            connection, _ = listener.accept()
+            task = self._loop.create_task(self._accept(connection))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     async def _close(self) -> None:
         await self._refuse()
+        await asyncio.sleep(0)  # or one that has not begun would leave its socket open
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -170,22 +182,19 @@ class Proxy:
         return len(pairs)
 
     async def _refuse(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        if self._listener is not None:
+            self._loop.remove_reader(self._listener)
+            self._listener.close()
+            self._listener = None
         await self._cut()
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
+    async def _accept(self, connection: socket.socket) -> None:
+        reader, writer = await asyncio.open_connection(sock=connection)
         try:
             await self._serve(reader, writer)
-        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            # Cancelled only by close(), which waits for it; asyncio would log what is left of it.
+        except (OSError, asyncio.IncompleteReadError):
             pass
         finally:
-            self._tasks.discard(task)
             _abort(writer)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -215,8 +224,8 @@ class Proxy:
             await self._flowing.wait()
             writer.write(b"N")
 
-    def _next_fault(self, statement: str) -> Fault | None:
-        return next((fault for fault in self._faults if fault.meets(statement)), None)
+    def _next_fault(self, statement: str, previous: str) -> Fault | None:
+        return next((fault for fault in self._faults if fault.meets(statement, previous)), None)
 
     def _count_cut(self) -> None:
         self.cuts += 1
@@ -233,7 +242,7 @@ class _Pair:
         client: Stream,
         server: Stream,
         flowing: asyncio.Event,
-        next_fault: Callable[[str], Fault | None],
+        next_fault: Callable[[str, str], Fault | None],
         count_cut: Callable[[], None],
     ) -> None:
         self._client = client
@@ -244,6 +253,7 @@ class _Pair:
         self._prepared: dict[bytes, str] = {}
         self._bound = ""
         self._executes: list[str] = []
+        self._previous = ""
         self._answers_due = 0
         self._losing: Fault | None = None
         self._is_cut = False
@@ -335,7 +345,11 @@ class _Pair:
         if kind not in b"QS":
             return None
         statements, self._executes = self._executes, []
-        return next((fault for fault in map(self._next_fault, statements) if fault is not None), None)
+        for statement in statements:
+            previous, self._previous = self._previous, statement
+            if (fault := self._next_fault(statement, previous)) is not None:
+                return fault
+        return None
 
 
 async def _read_message(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:

@@ -68,6 +68,9 @@ class Held:
         """How many with a position it was shown, over all connections."""
 
         self.counters: dict[str, int] = {}
+        self.counted_at = 0
+        """The position that those are of."""
+
         self.begun_at = 0
         """Its first position since the last start without one: what happened before is known only from the snapshot."""
 
@@ -81,6 +84,11 @@ class Held:
     @property
     def seq(self) -> int:
         return 0 if self.position is None else int(self.position.split(".")[1])
+
+    @property
+    def is_started(self) -> bool:
+        """The counters that close the start have come."""
+        return not self._is_starting
 
     def connect(self, presented: str | None) -> None:
         """A new connection, opened with this position or with none."""
@@ -152,7 +160,7 @@ class Held:
             self._is_starting = False
         assert epoch == self._epoch, f"counters of another epoch than {self._epoch}: {block}"
         assert int(seq) >= self._last, f"counters from before {self._last}: {block}"
-        self._last = int(seq)
+        self._last = self.counted_at = int(seq)
         self.counters = data
 
 
@@ -223,6 +231,8 @@ class EventStream(asyncio.Protocol):
 
     async def __aexit__(self, *_: object) -> None:
         self.drop()
+        while not self.is_over:
+            await self._more(_SECONDS)
 
     def drop(self) -> None:
         if self._transport is not None:
