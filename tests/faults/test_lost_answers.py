@@ -117,7 +117,7 @@ def test_a_bulk_mark_whose_answer_is_lost_may_be_sent_again(
 ) -> None:
     for _ in range(3):
         create(stand.client, user, "One")
-    stand.proxy.lose(COMMIT, forwarded=forwarded)
+    stand.proxy.lose(COMMIT, forwarded=forwarded, after="^-- change_all:")
     answer = stand.client.post("/v1/notifications/read-all", params={"user_id": user})
     assert answer.status_code == 503, answer.text
     assert answer.headers["Retry-After"]
@@ -144,13 +144,14 @@ def test_outbox_rows_whose_transaction_is_lost_are_sent_once_and_soon(
     assert arrivals(stand, user) == ["A", "B", "C"]
 
 
+@pytest.mark.parametrize("statement", [LOCK, "^-- written:", ONE_STATEMENT])
 def test_a_create_that_reaches_the_server_after_we_gave_its_connection_up_is_not_written_twice(
-    stand: Stand, user: str
+    stand: Stand, user: str, statement: str
 ) -> None:
     """The server may be slow to hear what we sent before the connection broke. Between the look and the second try
     there must be no gap that it could slip into."""
     late = stand.proxy.delay(ONE_STATEMENT)
-    second = stand.proxy.hold(ONE_STATEMENT)
+    second = stand.proxy.hold(statement)
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(create, stand.client, user, "One")
         late.wait()

@@ -80,6 +80,8 @@ class Doorbell:
                 if self._connection is not None:
                     self._connection.terminate()
                     self._connection = None
+            except Exception:
+                log.exception("rings could not be sent", action="rings_failed", payloads=len(payloads))
 
     async def _notify(self, payloads: list[str]) -> None:
         if self._connection is None or self._connection.is_closed():

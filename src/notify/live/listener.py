@@ -74,6 +74,8 @@ class Listener:
                     await self._hear(connection)
             except (psycopg.Error, OSError, TimeoutError) as error:
                 log.warning("the LISTEN connection was lost", action="listen_lost", cause=str(error).strip())
+            except Exception:
+                log.exception("the LISTEN connection failed", action="listen_failed")
             self.connected = False
             self._metrics.listen_reconnects.inc()
             attempt += 1

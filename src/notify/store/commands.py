@@ -20,6 +20,7 @@ __all__ = (
     "Recipient",
     "Sent",
     "SentItem",
+    "independent_groups",
 )
 
 
@@ -54,6 +55,27 @@ class CreateCommand(Struct, frozen=True):
     @property
     def rows(self) -> int:
         return len(self.recipients)
+
+
+def independent_groups(creates: list[CreateCommand]) -> list[list[CreateCommand]]:
+    """Groups that name no collapse key of an inbox twice, with each inbox's creates in their order. Inboxes do not
+    wait for each other: there are no more groups than the worst of them needs.
+    """
+    groups: list[list[CreateCommand]] = []
+    last: dict[tuple[str, str], tuple[int, set[str]]] = {}
+    for create in creates:
+        inbox = create.app_id, create.recipients[0].user_id
+        number, keys = last.get(inbox, (0, set()))
+        key = create.content.collapse_key
+        if key in keys:
+            number, keys = number + 1, set()
+        if key is not None:
+            keys.add(key)
+        last[inbox] = number, keys
+        if number == len(groups):
+            groups.append([])
+        groups[number].append(create)
+    return groups
 
 
 class ChangeCommand(Struct, frozen=True):

@@ -13,7 +13,7 @@ from notify.core.clock import Clock
 from notify.core.errors import DatabaseAwayError, FieldError, ProblemError
 from notify.core.notification import Create, Limits, content_of
 from notify.metrics import Metrics
-from notify.store.commands import CreateCommand, Recipient
+from notify.store.commands import CreateCommand, Recipient, independent_groups
 from notify.store.commits import Commit
 from notify.store.database import AWAY, TRY_AGAIN, Connection, Database, Record
 from notify.store.writer import Writer
@@ -146,7 +146,7 @@ class Outbox:
         return len(rows)
 
     async def _write(self, connection: Connection, commands: list[CreateCommand]) -> list[Commit]:
-        groups = _independent(commands)
+        groups = independent_groups(commands)
         if len(commands) == 1:
             # What PostgreSQL refuses can then be recorded in the same transaction.
             await connection.execute("SAVEPOINT unwritten")
@@ -167,22 +167,6 @@ class Outbox:
         return CreateCommand(
             row["app_id"], [Recipient(row["user_id"], row["id"])], content_of(create, self._limits), row["id"]
         )
-
-
-def _independent(commands: list[CreateCommand]) -> list[list[CreateCommand]]:
-    """The commands in their order, in groups that name no collapse key of an inbox twice."""
-    groups: list[list[CreateCommand]] = []
-    touched: set[tuple[str, str, str]] = set()
-    for command in commands:
-        key = command.content.collapse_key
-        thing = None if key is None else (command.app_id, command.recipients[0].user_id, key)
-        if not groups or thing in touched:
-            groups.append([])
-            touched = set()
-        groups[-1].append(command)
-        if thing is not None:
-            touched.add(thing)
-    return groups
 
 
 def _reason(error: Exception) -> str:

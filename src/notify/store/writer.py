@@ -63,6 +63,7 @@ class Writer:
         self.on_commit = on_commit
         self._queue: deque[_Waiting] = deque()
         self._queued_rows = 0
+        metrics.queued_rows.set_function(lambda: self._queued_rows)
         self._keys: set[IdempotencyKey] = set()
         self._wake = asyncio.Event()
         self._stopping = False
@@ -165,7 +166,6 @@ class Writer:
             # What waits for its turn keeps it: nothing that touches the same may overtake it.
             touched |= things
         self._queue.extendleft(reversed(later))
-        self._metrics.queued_rows.set(self._queued_rows)
         return batch
 
     def _forget(self, waiting: _Waiting) -> _Waiting:
