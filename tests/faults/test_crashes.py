@@ -11,10 +11,9 @@ import pytest
 
 from notify.store.embedded import EmbeddedPostgres
 from notify.store.embedded.postmaster import Postmaster
-from notify.store.migrate import Migrations
 from support.invariants import check_inboxes, check_positions, history, keep_history, rows
 from support.processes import NotifyProcess
-from support.servers import TestServer, reachable_folder
+from support.servers import DurableServer, TestServer, durable_server, reachable_folder
 from support.stand import Stand, standing
 from support.traffic import Producers
 from support.waiting import until
@@ -40,39 +39,10 @@ def after(producers: Producers, more: int) -> None:
     until(lambda: producers.created >= enough, 30, what=f"{more} more creates")
 
 
-class OwnServer:
-    """A PostgreSQL of this test's own, with the settings that we ship, so that what it has committed is on the disk."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._postgres = EmbeddedPostgres(folder)
-        self._postgres.start()
-        self.url = self._postgres.url
-        Migrations(self.url, "notify").up()
-        keep_history(self.url)
-
-    @property
-    def pid(self) -> int:
-        postmaster = Postmaster.running(self._folder / "postgresql")
-        assert postmaster is not None
-        return postmaster.pid
-
-    def start_again(self) -> None:
-        self._postgres.start()
-        assert self._postgres.url == self.url
-
-    def stop(self) -> None:
-        self._postgres.stop()
-
-
 @pytest.fixture
-def own_server() -> Iterator[OwnServer]:
-    with reachable_folder() as folder:
-        server = OwnServer(folder / "data")
-        try:
-            yield server
-        finally:
-            server.stop()
+def own_server() -> Iterator[DurableServer]:
+    with durable_server() as server:
+        yield server
 
 
 @contextmanager
@@ -102,7 +72,7 @@ def errors_in(stand: Stand) -> list[str]:
 
 
 def test_what_was_answered_before_postgresql_was_killed_is_there_once_and_the_service_comes_back(
-    own_server: OwnServer,
+    own_server: DurableServer,
 ) -> None:
     with (
         serving(NOTIFY_DATABASE_URL=own_server.url) as service,
@@ -111,7 +81,7 @@ def test_what_was_answered_before_postgresql_was_killed_is_there_once_and_the_se
         for _ in range(2):
             after(producers, 50)
             told = producers.statuses[503]
-            os.kill(own_server.pid, signal.SIGKILL)
+            own_server.end(signal.SIGKILL)
             until(lambda: producers.statuses[503] > told, what="a caller who is told")  # noqa: B023 - called at once
             own_server.start_again()
         after(producers, 50)
@@ -120,7 +90,7 @@ def test_what_was_answered_before_postgresql_was_killed_is_there_once_and_the_se
 
 
 def test_what_was_answered_before_a_backend_was_killed_is_there_once_and_the_service_comes_back(
-    own_server: OwnServer,
+    own_server: DurableServer,
 ) -> None:
     """PostgreSQL then ends every other backend and recovers by itself."""
     with (

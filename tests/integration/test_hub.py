@@ -31,6 +31,8 @@ from notify.live.follower import Connection, Parts, Start, Visitor
 from notify.live.hub import Feed, Follower, Hub, HubLimits
 from notify.live.messages import ByeReason
 from notify.live.sse import StreamConnection
+from notify.live.subprotocols import agree
+from notify.live.websocket import Errands, Socket, SocketLimits, Terms
 from notify.settings import Settings
 from notify.store.commands import ChangeCommand, CreateCommand
 from notify.store.commits import Commit
@@ -349,8 +351,8 @@ async def test_what_this_process_commits_is_shown_without_a_read(stage: Stage, k
     await stage.here.change(key, commit.id, "read")
     await stage.here.change(key, commit.id, "delete")
     stage.tell()
-    assert watching.seqs() == [1, 2, 3]
-    assert [event.kind for event in watching.feed.tail.after(0)] == ["notification", "update", "delete"]
+    shown = [event for seq in range(3) for event in watching.feed.tail.after(seq)]
+    assert [(event.position, event.kind) for event in shown] == [(f"{watching.feed.epoch}.3", "delete")] * 3
     assert (watching.feed.unread, watching.feed.total) == (0, 0)
     assert watching.wakes
     assert stage.following.reads == reads
@@ -879,3 +881,53 @@ async def opened(url: str) -> Stage:
 
 async def awaited(work: Awaitable[T]) -> T:
     return await work
+
+
+async def test_a_start_that_the_database_takes_past_what_is_known_here_is_not_closed_with_older_counters(
+    stage: Stage, key: InboxKey
+) -> None:
+    await stage.here.create(key)
+    watching = await loaded(stage, key)
+    for n in range(30):
+        await stage.elsewhere.create(key, f"title {n}")
+    held = Held()
+    held.position = str(Position(watching.feed.epoch, 0))
+    phone = Phone(stage.parts, key, held)
+    await until(lambda: phone.stands_at(31))
+    assert [block.seq for block in phone.shown if block.event == "inbox" and block.id] == [31]
+    phone.leave()
+
+
+async def test_the_reply_to_resume_comes_after_what_was_on_its_way_and_before_what_was_asked_for(
+    stage: Stage, key: InboxKey
+) -> None:
+    await stage.here.create(key)
+    watching = await loaded(stage, key)
+    for n in range(4):
+        await stage.elsewhere.create(key, f"title {n}")
+    beginning = str(Position(watching.feed.epoch, 0))
+    sent: list[Any] = []
+    said: asyncio.Queue[Any] = asyncio.Queue()
+
+    async def send(message: Any) -> None:
+        if message["type"] == "websocket.send":
+            sent.append(msgspec.json.decode(message["text"]))
+
+    terms = Terms(agree(()), SocketLimits(50, 100, 20, 25))
+    visitor = Visitor(key, "a session", None)
+    stage.following.after.shut()
+    socket = Socket(stage.parts, visitor, Start((beginning,)), terms, cast(Errands, None))
+    serving = asyncio.create_task(socket({}, said.get, send))  # type: ignore[arg-type]
+    await until(lambda: stage.following.after.is_reached, "a page that is being read")
+    said.put_nowait({"type": "websocket.receive", "text": f'{{"type":"resume","after":"{beginning}","ref":"r"}}'})
+    await until(said.empty)
+    await asyncio.sleep(0)
+    stage.following.after.open()
+    await until(lambda: sum(message["type"] == "inbox" and "id" in message for message in sent) == 2, "two starts")
+    assert [message["type"] for message in sent].count("reply") == 1
+    place = [message["type"] for message in sent].index("reply")
+    for part in (sent[:place], sent[place:]):
+        positions = [message["id"] for message in part if message["type"] == "notification"]
+        assert positions == [f"{watching.feed.epoch}.{seq}" for seq in range(1, 6)]
+    said.put_nowait({"type": "websocket.disconnect"})
+    await serving

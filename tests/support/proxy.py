@@ -2,6 +2,7 @@
 statement."""
 
 import asyncio
+import random
 import re
 import socket
 import struct
@@ -74,6 +75,9 @@ class Proxy:
         self._run(self._listen())
         credentials = f"{parts.username}:{parts.password}@" if parts.password else f"{parts.username}@"
         self.url = urlunsplit(("postgresql", f"{credentials}127.0.0.1:{self._port}", parts.path, "", ""))
+        self.longest_delay_seconds = 0.0
+        """Each answer takes up to so long, as over a network; then two connections' answers overtake each other."""
+
         self.cuts = 0
         """How many connections it has cut, in whatever way."""
 
@@ -198,6 +202,8 @@ class Proxy:
             _abort(writer)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # Or each answer that goes out in two parts would wait 40 ms for the client to acknowledge the first.
+        writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         greeting = await self._greeting(reader, writer)
         await self._flowing.wait()
         if self._upstream_host.startswith("/"):
@@ -205,7 +211,14 @@ class Proxy:
             upstream = await asyncio.open_unix_connection(path)
         else:
             upstream = await asyncio.open_connection(self._upstream_host, self._upstream_port)
-        pair = _Pair((reader, writer), upstream, self._flowing, self._next_fault, self._count_cut)
+        pair = _Pair(
+            (reader, writer),
+            upstream,
+            self._flowing,
+            self._next_fault,
+            count_cut=self._count_cut,
+            delay=self._delay,
+        )
         self._pairs.add(pair)
         try:
             upstream[1].write(greeting)
@@ -230,6 +243,9 @@ class Proxy:
     def _count_cut(self) -> None:
         self.cuts += 1
 
+    def _delay(self) -> float:
+        return random.uniform(0, self.longest_delay_seconds)
+
 
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -243,13 +259,16 @@ class _Pair:
         server: Stream,
         flowing: asyncio.Event,
         next_fault: Callable[[str, str], Fault | None],
+        *,
         count_cut: Callable[[], None],
+        delay: Callable[[], float],
     ) -> None:
         self._client = client
         self._server = server
         self._flowing = flowing
         self._next_fault = next_fault
         self._count_cut = count_cut
+        self._delay = delay
         self._prepared: dict[bytes, str] = {}
         self._bound = ""
         self._executes: list[str] = []
@@ -300,6 +319,8 @@ class _Pair:
     async def _forward_answers(self) -> None:
         while True:
             kind, message = await _read_message(self._server[0])
+            if kind == b"Z" and (seconds := self._delay()):
+                await asyncio.sleep(seconds)
             await self._flowing.wait()
             if kind == b"Z" and self._answers_due:
                 self._answers_due -= 1

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,10 @@ import pytest
 from psycopg.sql import SQL, Identifier
 
 from notify.store.embedded import EmbeddedPostgres
+from notify.store.embedded.postmaster import Postmaster
 from notify.store.migrate import Migrations
+from support.invariants import keep_history
+from support.waiting import until
 
 DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
 _TEMPLATE = "migrated"
@@ -76,3 +80,41 @@ class TestServer:
     def _run(self, statement: object) -> None:
         with psycopg.connect(self.postgres.url, autocommit=True) as connection:
             connection.execute(statement)  # type: ignore[call-overload]
+
+
+class DurableServer:
+    """A PostgreSQL of a test's own, with the settings that we ship, so that what it has committed is on the disk. Its
+    database keeps its history.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._postgres = EmbeddedPostgres(folder)
+        self._postgres.start()
+        self.url = self._postgres.url
+        Migrations(self.url, "notify").up()
+        keep_history(self.url)
+
+    def stop(self) -> None:
+        self._postgres.stop()
+
+    def end(self, how: signal.Signals) -> None:
+        """SIGINT is how it is told to stop at once, SIGKILL a crash."""
+        postmaster = Postmaster.running(self._folder / "postgresql")
+        assert postmaster is not None
+        os.kill(postmaster.pid, how)
+        until(lambda: not postmaster.is_running(), 20, what="the end of PostgreSQL")
+
+    def start_again(self) -> None:
+        self._postgres.start()
+        assert self._postgres.url == self.url
+
+
+@contextmanager
+def durable_server() -> Iterator[DurableServer]:
+    with reachable_folder() as folder:
+        server = DurableServer(folder / "data")
+        try:
+            yield server
+        finally:
+            server.stop()

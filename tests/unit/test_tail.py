@@ -11,8 +11,9 @@ from notify.core.position import Position
 from notify.live.tail import LiveEvent, Tail
 
 
-def event(seq: int, kind: str = "delete") -> LiveEvent:
-    return LiveEvent(kind, Position("e", seq), UUID(int=seq), None)  # type: ignore[arg-type]
+def event(seq: int, of: int | None = None) -> LiveEvent:
+    """Of a notification of its own, unless told otherwise."""
+    return LiveEvent("delete", Position("e", seq), UUID(int=seq if of is None else of), None)
 
 
 ONE = event(1).bytes
@@ -56,6 +57,13 @@ def test_what_is_forgotten_is_no_longer_covered() -> None:
     assert (tail.covers(0), tail.covers(1), seqs(tail, 1)) == (False, True, [2, 3])
     tail.forget_until(0)
     assert (tail.covers(2), tail.covers(3), tail.head, tail.bytes) == (False, True, 3, 0)
+
+
+def test_of_what_changed_twice_only_the_newest_is_shown() -> None:
+    tail = Tail(0)
+    for seq, of in enumerate([1, 2, 1, 3], start=1):
+        tail.append(event(seq, of))
+    assert [seqs(tail, after) for after in range(5)] == [[2, 3, 4], [2, 3, 4], [3, 4], [4], []]
 
 
 def test_starting_over_leaves_nothing_but_the_head() -> None:

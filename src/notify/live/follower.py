@@ -260,15 +260,15 @@ class Connection(Follower):
             self._work(self._go_back)
         elif feed.epoch != self._epoch:
             self._work(self._start_over)
-        elif self._cursor >= feed.tail.head:
+        elif self._cursor == feed.tail.head:
             if self._is_starting:
                 self._write(self._ending([], feed_state(feed)))
         elif room == 0:
             return
-        elif feed.tail.covers(self._cursor):
-            self._write(self._from_tail(room))
-        else:
+        elif self._is_behind():
             self._work(self._catch_up)
+        elif self._cursor < feed.tail.head:
+            self._write(self._from_tail(room))
 
     async def _go_back(self) -> None:
         assert self._resume_after is not None  # noqa: S101 - that is why we are here
@@ -320,6 +320,9 @@ class Connection(Follower):
     def _is_behind(self) -> bool:
         if self._is_over or self._resume_after is not None:
             return False
+        if self._is_starting and self._cursor > self.feed.tail.head:
+            # The database has shown more than is known here yet: only its own counters can close the start after that.
+            return True
         return self.feed.epoch != self._epoch or not self.feed.tail.covers(self._cursor)
 
     def _ending(self, frames: list[Any], inbox: InboxState) -> list[Any]:

@@ -108,10 +108,17 @@ class Tail:
         return seq >= self.start
 
     def after(self, seq: int) -> Iterator[LiveEvent]:
-        """The events past a position, oldest first. Most who ask lack the newest one only, so it looks from the end."""
+        """The events past a position, oldest first, of each notification only the newest: what was true before is
+        nobody's business any more, here as in the database. Most who ask lack one event, so it looks from the end.
+        """
         missing: list[LiveEvent] = []
         for event in reversed(self._events):
             if event.seq <= seq:
                 break
             missing.append(event)
+        if len(missing) > 1:
+            newest: dict[UUID, LiveEvent] = {}
+            for event in missing:
+                newest.setdefault(event.id, event)
+            missing = list(newest.values())
         return reversed(missing)

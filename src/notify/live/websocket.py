@@ -90,6 +90,9 @@ class SocketConnection(Connection):
         self._in_flight: deque[int] = deque()
         """With a window, the events that were sent and not acknowledged yet."""
 
+        self._resume_refs: list[str] = []
+        """Of messages that asked to resume and were not replied to yet."""
+
         self._is_inbox_ahead = False
         """Nothing is left of what the newest positions were given to, so that only the counters can carry them."""
 
@@ -204,6 +207,18 @@ class SocketConnection(Connection):
     def _room(self) -> int | None:
         return None if self._window is None else self._window - len(self._in_flight)
 
+    def resume(self, after: str, ref: str | None = None) -> None:
+        if ref is not None:
+            self._resume_refs.append(ref)
+        super().resume(after)
+
+    async def _go_back(self) -> None:
+        # In its turn: after what was still on its way from elsewhere, and before anything of what was asked for.
+        refs, self._resume_refs = self._resume_refs, []
+        for ref in refs:
+            await self.reply(ref)
+        await super()._go_back()
+
     def _go_to(self, position: Position) -> None:
         super()._go_to(position)
         self._acknowledged_seq = position.seq
@@ -294,11 +309,10 @@ class Socket:
             problem = error
         kind = message.__struct_config__.tag
         self._parts.metrics.socket_messages.labels(kind, "ok" if problem is None else "problem").inc()
-        if message.ref is not None:
-            await connection.reply(message.ref, result=result, problem=problem)
         if isinstance(message, ResumeMessage):
-            # After the reply, which tells the client that what comes now is what it asked for.
-            connection.resume(message.after)
+            connection.resume(message.after, message.ref)
+        elif message.ref is not None:
+            await connection.reply(message.ref, result=result, problem=problem)
 
 
 class _Allowance:

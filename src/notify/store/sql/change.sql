@@ -58,7 +58,7 @@ WITH wish AS (
         unseen = inbox.unseen + sums.unseen,
         total = inbox.total + sums.total
     FROM (
-        SELECT inbox_id, sum(changes) AS changes, sum(unread) AS unread, sum(unseen) AS unseen, sum(total) AS total
+        SELECT inbox_id, sum(changes)::bigint AS changes, sum(unread) AS unread, sum(unseen) AS unseen, sum(total) AS total
         FROM moved
         GROUP BY inbox_id
     ) AS sums

@@ -49,7 +49,7 @@ WITH target AS (
         unseen = inbox.unseen + sums.unseen,
         total = inbox.total + sums.total
     FROM (
-        SELECT sum(changes) AS changes, sum(unread) AS unread, sum(unseen) AS unseen, sum(total) AS total FROM moved
+        SELECT sum(changes)::bigint AS changes, sum(unread) AS unread, sum(unseen) AS unseen, sum(total) AS total FROM moved
     ) AS sums
     WHERE inbox.app_id = $1 AND inbox.user_id = $2 AND sums.changes > 0
     RETURNING inbox.*, inbox.head - sums.changes AS base
