@@ -9,9 +9,11 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 
+import httpx
 import pytest
 
 from support.processes import ADMIN, ADMIN_KEY, NotifyProcess
+from support.waiting import until
 
 
 @pytest.fixture
@@ -86,3 +88,26 @@ def test_two_workers_share_a_socket_and_leave_together(workers: NotifyProcess) -
         assert client.get("/v1/notifications", params={"user_id": "ann"}).json()["total"] == 3
     assert workers.stop() == 0
     assert not [line for line in workers.log if "Traceback" in line]
+
+
+def test_workers_whose_parent_is_killed_leave_as_well(workers: NotifyProcess) -> None:
+    with workers.client() as client:
+        assert client.get("/health/live").status_code == 200
+        workers.kill()
+        until(lambda: refuses(client), 30, what="an address that nobody serves any more")
+
+
+def refuses(client: httpx.Client) -> bool:
+    try:
+        client.get("/health/live", headers={"Connection": "close"})
+    except httpx.ConnectError:
+        return True
+    except httpx.TransportError:
+        return False
+    return False
+
+
+def test_workers_that_are_told_to_stop_while_they_start_stop(database_url: str) -> None:
+    for _ in range(3):
+        process = NotifyProcess({"NOTIFY_DATABASE_URL": database_url, "NOTIFY_DRAIN_SECONDS": "0.1"}, "--workers", "2")
+        assert process.stop() == 0

@@ -151,7 +151,8 @@ def test_a_service_told_to_stop_stops_its_database_finishes_what_it_began_and_ex
                 # A terminal sends it to the whole process group.
                 os.killpg(process.process.pid, signal.SIGINT)
             assert process.stop(signal.SIGTERM) == 0
-        assert not any('"level": "error"' in line for line in process.log), process.log
+        errors = [line for line in process.log if '"level": "error"' in line]
+        assert not errors, errors
         assert Postmaster.running(data / "postgresql") is None
         with serving(NOTIFY_DATA_DIR=str(data)):
             check(embedded_url(data), producers)

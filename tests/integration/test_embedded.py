@@ -79,6 +79,13 @@ def postgres(place: Path) -> Iterator[Maker]:
         each.stop()
 
 
+def clear(folder: Path) -> None:
+    """Leaves nothing there but the cluster."""
+    for file in folder.iterdir():
+        if file.is_file():
+            file.unlink()
+
+
 @pytest.fixture(scope="module")
 def template() -> Iterator[Path]:
     """A data folder that has run once, for the tests that are not about the first start."""
@@ -88,6 +95,7 @@ def template() -> Iterator[Path]:
         with psycopg.connect(embedded.url) as connection:
             connection.execute("CREATE TABLE kept AS VALUES ('grüße')")
         embedded.stop()
+        clear(folder / "data")
         yield folder / "data"
 
 
@@ -106,9 +114,7 @@ def lend(template: Path, place: Path) -> Iterator[Callable[[str], Path]]:
     yield rename
     for folder in lent:
         end_servers(folder)
-        for file in folder.iterdir():
-            if file.is_file():
-                file.unlink()
+        clear(folder)
         (folder / "postgresql" / "notify.password").write_text(password)
         (folder / "postgresql" / "notify.password").chmod(0o600)
         os.chown(folder / "postgresql" / "notify.password", owner.st_uid, owner.st_gid)

@@ -75,6 +75,7 @@ class Proxy:
         self._run(self._listen())
         credentials = f"{parts.username}:{parts.password}@" if parts.password else f"{parts.username}@"
         self.url = urlunsplit(("postgresql", f"{credentials}127.0.0.1:{self._port}", parts.path, "", ""))
+        self._random = random.Random()
         self.longest_delay_seconds = 0.0
         """Each answer takes up to so long, as over a network; then two connections' answers overtake each other."""
 
@@ -244,7 +245,7 @@ class Proxy:
         self.cuts += 1
 
     def _delay(self) -> float:
-        return random.uniform(0, self.longest_delay_seconds)
+        return self._random.uniform(0, self.longest_delay_seconds)
 
 
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]

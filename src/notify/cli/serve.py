@@ -12,7 +12,6 @@ from notify.app import Service
 from notify.cli.server import (
     address_of,
     bound_socket,
-    outlive_signals,
     serve_alone,
     serve_reloading,
     serve_with_workers,
@@ -36,7 +35,6 @@ def serve(*, workers: int, reload: bool) -> None:
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     with bound_socket(settings) as listening, ready_database(settings, alone=True) as surroundings:
         settings = with_admin_key(surroundings.settings)
-        outlive_signals()
         if surroundings.embedded_version is not None:
             # Locked until we stop, so nobody else's address is overwritten.
             (settings.data_dir / ADDRESS_FILE).write_text(f"{address_of(listening)}\n")

@@ -1,10 +1,13 @@
 """uvicorn as we run it: on a socket of our own, seeing live connections off before it stops."""
 
+import multiprocessing
 import os
 import signal
 import socket
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing.connection import wait
 from pathlib import Path
 
 import uvicorn
@@ -18,13 +21,16 @@ from notify.cli.surroundings import Problem, found_settings
 from notify.cli.workers import keep_working
 from notify.settings import Settings
 
-__all__ = ("address_of", "bound_socket", "outlive_signals", "serve_alone", "serve_reloading", "serve_with_workers")
+__all__ = ("address_of", "bound_socket", "serve_alone", "serve_reloading", "serve_with_workers")
 
 _BACKLOG = 2048
 _IDLE_SECONDS = 620
 """Proxies keep an idle connection for a minute or two, one cloud's for ten. If we closed it first, a request that is
 just being sent on it would be answered 502.
 """
+
+_STOP_SECONDS = 30.0
+"""What a worker may take to stop besides seeing everybody off."""
 
 _SOCKET_OPTIONS = [
     # Accepted sockets inherit these. A peer that is gone without a word is noticed within a minute, and one that takes
@@ -50,6 +56,10 @@ class _Server(uvicorn.Server):
         self._service = service
         self._on_ready = on_ready
         super().__init__(_configured(service.asgi, service.settings))
+        # Already now, or a signal that comes before it runs would be lost; and for good, because the server raises once
+        # more what it has stopped on, which must not end us before the database is stopped.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self.handle_exit)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -68,7 +78,8 @@ def serve_alone(service: Service, listening: socket.socket, on_ready: Callable[[
 
 def serve_with_workers(settings: Settings, listening: socket.socket, workers: int) -> None:
     _hand_down(settings)
-    keep_working(work, listening, workers)
+    longest = settings.drain_seconds + settings.shutdown_seconds + _STOP_SECONDS
+    keep_working(work, listening, workers, stop_seconds=longest)
 
 
 def serve_reloading(settings: Settings, listening: socket.socket) -> None:
@@ -84,8 +95,17 @@ def work(listening: socket.socket) -> None:
     """What a child process does; it finds what it needs in the environment."""
     settings = found_settings()
     logs.configure(settings.log_level, settings.log_format)
-    outlive_signals()
-    _Server(Service(settings), None).run(sockets=[listening])
+    server = _Server(Service(settings), None)
+    threading.Thread(target=_leave_with_parent, name="parent", daemon=True).start()
+    server.run(sockets=[listening])
+
+
+def _leave_with_parent() -> None:
+    """A parent that was killed can tell nobody to stop."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _work_on(sockets: list[socket.socket] | None = None) -> None:
@@ -95,14 +115,6 @@ def _work_on(sockets: list[socket.socket] | None = None) -> None:
 def from_environment() -> object:
     """The application by name, as uvicorn wants to know it even where `work` makes its own."""
     return Service(found_settings()).asgi
-
-
-def outlive_signals() -> None:
-    """The server stops on SIGINT and SIGTERM and then raises them once more, which would end us before the database is
-    stopped. Never undone: a second Ctrl-C must not interrupt what is left to do either.
-    """
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)
 
 
 @contextmanager

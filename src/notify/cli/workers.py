@@ -19,8 +19,10 @@ _REST_SECONDS = 1.0
 """Between the death of a worker and its replacement, so that one that cannot start does not spin."""
 
 
-def keep_working(work: Callable[[socket.socket], None], listening: socket.socket, workers: int) -> None:
-    """Until SIGTERM or SIGINT; returns when every worker has left."""
+def keep_working(
+    work: Callable[[socket.socket], None], listening: socket.socket, workers: int, *, stop_seconds: float
+) -> None:
+    """Until SIGTERM or SIGINT; returns when every worker has left, or was killed because it did not."""
     told: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: told.append(number))
@@ -41,5 +43,10 @@ def keep_working(work: Callable[[socket.socket], None], listening: socket.socket
                 processes[place] = started()
     for process in processes:
         process.terminate()
+    deadline = time.monotonic() + stop_seconds
     for process in processes:
-        process.join()
+        process.join(max(0.0, deadline - time.monotonic()))
+        if process.exitcode is None:
+            log.error("a worker did not stop and is killed", action="worker_killed", pid=process.pid)
+            process.kill()
+            process.join()
