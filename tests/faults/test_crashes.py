@@ -152,7 +152,7 @@ def test_a_service_told_to_stop_stops_its_database_finishes_what_it_began_and_ex
                 os.killpg(process.process.pid, signal.SIGINT)
             assert process.stop(signal.SIGTERM) == 0
         errors = [line for line in process.log if '"level": "error"' in line]
-        assert not errors, errors
+        assert not errors, "\n".join(errors)
         assert Postmaster.running(data / "postgresql") is None
         with serving(NOTIFY_DATA_DIR=str(data)):
             check(embedded_url(data), producers)

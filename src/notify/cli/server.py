@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import wait
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 from uvicorn.supervisors import ChangeReload
@@ -56,10 +57,14 @@ class _Server(uvicorn.Server):
         self._service = service
         self._on_ready = on_ready
         super().__init__(_configured(service.asgi, service.settings))
-        # Already now, or a signal that comes before it runs would be lost; and for good, because the server raises once
-        # more what it has stopped on, which must not end us before the database is stopped.
+        # Already now, or a signal that comes before it runs would be lost; and for good, because a second one must not
+        # interrupt what is left to do.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self.handle_exit)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
+        """Nothing makes it hurry: what it does before it stops takes a bounded time."""
+        self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
