@@ -1,6 +1,5 @@
 """The composition root: the one place that knows every part and puts them together."""
 
-import gc
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
@@ -194,9 +193,6 @@ class Service:
             ):
                 part.start()
                 stack.push_async_callback(part.stop)
-            # What lives as long as the process need not be looked at by every collection.
-            gc.collect()
-            gc.freeze()
             yield self
 
     async def keep_default_secret(self) -> None:

@@ -42,8 +42,8 @@ def serve(*, workers: int, reload: bool) -> None:
             click.echo(f"notify {__version__} on {address_of(listening)}, starting again whenever the code changes")
             serve_reloading(settings, listening)
         elif workers > 1:
-            click.echo(f"notify {__version__} on {address_of(listening)}, {workers} processes")
-            serve_with_workers(settings, listening, workers)
+            line = f"notify {__version__} on {address_of(listening)}, {workers} processes"
+            serve_with_workers(settings, listening, workers, lambda: click.echo(line))
         else:
             service = Service(settings)
 

@@ -1,5 +1,6 @@
 """uvicorn as we run it: on a socket of our own, seeing live connections off before it stops."""
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -68,6 +69,9 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        # What lives as long as the process need not be looked at by every collection.
+        gc.collect()
+        gc.freeze()
         if self._on_ready is not None and not self.should_exit:
             await self._on_ready()
 
@@ -81,10 +85,12 @@ def serve_alone(service: Service, listening: socket.socket, on_ready: Callable[[
     _Server(service, on_ready).run(sockets=[listening])
 
 
-def serve_with_workers(settings: Settings, listening: socket.socket, workers: int) -> None:
+def serve_with_workers(
+    settings: Settings, listening: socket.socket, workers: int, on_started: Callable[[], None]
+) -> None:
     _hand_down(settings)
     longest = settings.drain_seconds + settings.shutdown_seconds + _STOP_SECONDS
-    keep_working(work, listening, workers, stop_seconds=longest)
+    keep_working(work, listening, workers, on_started=on_started, stop_seconds=longest)
 
 
 def serve_reloading(settings: Settings, listening: socket.socket) -> None:

@@ -20,7 +20,12 @@ _REST_SECONDS = 1.0
 
 
 def keep_working(
-    work: Callable[[socket.socket], None], listening: socket.socket, workers: int, *, stop_seconds: float
+    work: Callable[[socket.socket], None],
+    listening: socket.socket,
+    workers: int,
+    *,
+    on_started: Callable[[], None],
+    stop_seconds: float,
 ) -> None:
     """Until SIGTERM or SIGINT; returns when every worker has left, or was killed because it did not."""
     told: list[int] = []
@@ -34,6 +39,7 @@ def keep_working(
         return process
 
     processes = [started() for _ in range(workers)]
+    on_started()
     while not told:
         wait([process.sentinel for process in processes], timeout=_LOOK_SECONDS)
         for place, process in enumerate(processes):
