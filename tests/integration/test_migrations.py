@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from psycopg.sql import SQL, Identifier
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.pool import NullPool
@@ -330,3 +331,9 @@ async def test_an_owner_that_may_make_neither_schemas_nor_roles_goes_without(bla
         finally:
             connection.execute("DROP OWNED BY owner_without_rights")
             connection.execute("DROP ROLE owner_without_rights")
+
+
+def test_what_is_pending_is_what_alembic_would_do(blank_url: str) -> None:
+    script = ScriptDirectory(str(Path(__file__).parents[2] / "migrations"))
+    steps = [f"{step.revision} {step.doc}" for step in script.walk_revisions()][::-1]
+    assert Migrations(blank_url, "notify").state().pending == steps

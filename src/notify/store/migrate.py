@@ -1,22 +1,25 @@
-"""Bringing the schema up, down, and saying where it is. Runs before the service, on a connection of its own."""
+"""Bringing the schema up, down, and saying where it is. Runs before the service, on a connection of its own.
 
+Alembic is imported only where there is something to do: every start asks for the state, and few find anything pending.
+"""
+
+import ast
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
-from advanced_alchemy.alembic.commands import AlembicCommands
-from advanced_alchemy.config import AlembicSyncConfig, SQLAlchemySyncConfig
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from msgspec import Struct
 from psycopg.sql import SQL, Identifier
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
+
+if TYPE_CHECKING:
+    from advanced_alchemy.alembic.commands import AlembicCommands
 
 __all__ = ("MigrationError", "Migrations", "SchemaState")
 
@@ -44,29 +47,33 @@ class Migrations:
         self._schema = schema
 
     def state(self) -> SchemaState:
-        with self._commands() as (commands, connection):
-            script = ScriptDirectory.from_config(commands.config)
-            context = MigrationContext.configure(
-                connection, opts={"version_table": _VERSION_TABLE, "version_table_schema": self._schema}
-            )
-            current = context.get_current_revision()
-            newest = script.get_current_head()
-            assert newest is not None  # noqa: S101 - there is at least one migration
-            known = [(step.revision, step.doc) for step in script.walk_revisions()][::-1]
-            done = [revision for revision, _ in known].index(current) + 1 if current in dict(known) else 0
-            is_ahead = current is not None and done == 0
-            pending = [] if is_ahead else [f"{revision} {text}" for revision, text in known[done:]]
-            return SchemaState(current, newest, pending, is_ahead)
+        known = [_step(file) for file in sorted((_scripts() / "versions").glob("*.py"))]
+        newest = known[-1][0]
+        current = self._current()
+        done = [revision for revision, _ in known].index(current) + 1 if current in dict(known) else 0
+        is_ahead = current is not None and done == 0
+        pending = [] if is_ahead else [f"{revision} {text}" for revision, text in known[done:]]
+        return SchemaState(current, newest, pending, is_ahead)
+
+    def _current(self) -> str | None:
+        with _told_in_one_line(), self._connect() as connection:
+            table = f'"{self._schema}"."{_VERSION_TABLE}"'
+            found = connection.execute("SELECT to_regclass(%s) IS NOT NULL", (table,)).fetchone()
+            if found is None or not found[0]:
+                return None
+            query = SQL("SELECT version_num FROM {}").format(Identifier(self._schema, _VERSION_TABLE))
+            row = connection.execute(query).fetchone()
+            return None if row is None else str(row[0])
 
     def up(self, revision: str = "head") -> None:
-        with self._alone(), self._commands() as (commands, _):
+        with self._alone(), self._commands() as commands:
             self._make_schema()
             commands.upgrade(revision)
 
     def down(self, revision: str = "-1") -> None:
         if not revision:
             raise MigrationError("an empty revision names no step")
-        with self._alone(), self._commands() as (commands, _):
+        with self._alone(), self._commands() as commands:
             commands.downgrade(revision)
 
     @contextmanager
@@ -77,11 +84,15 @@ class Migrations:
             yield
 
     @contextmanager
-    def _commands(self) -> Iterator[tuple[AlembicCommands, Connection]]:
+    def _commands(self) -> Iterator["AlembicCommands"]:
+        from advanced_alchemy.alembic.commands import AlembicCommands  # noqa: PLC0415 - see above
+        from advanced_alchemy.config import AlembicSyncConfig, SQLAlchemySyncConfig  # noqa: PLC0415
+        from alembic.util import CommandError  # noqa: PLC0415
+
         engine = create_engine("postgresql+psycopg://", creator=self._connect, poolclass=NullPool)
         event.listen(engine, "begin", _bound_transaction)
         try:
-            with _told_in_one_line(), engine.connect() as connection:
+            with _told_in_one_line(SQLAlchemyError, CommandError), engine.connect() as connection:
                 config = SQLAlchemySyncConfig(
                     engine_instance=engine,
                     alembic_config=AlembicSyncConfig(
@@ -97,7 +108,7 @@ class Migrations:
                 commands.config.attributes.update(
                     connection=connection, schema=self._schema, version_table=_VERSION_TABLE
                 )
-                yield commands, connection
+                yield commands
         finally:
             engine.dispose()
 
@@ -123,10 +134,11 @@ def _bound_transaction(connection: Connection) -> None:
 
 
 @contextmanager
-def _told_in_one_line() -> Iterator[None]:
+def _told_in_one_line(*also: type[Exception]) -> Iterator[None]:
+    expected: tuple[type[Exception], ...] = (psycopg.Error, *also)
     try:
         yield
-    except (psycopg.Error, SQLAlchemyError, CommandError) as error:
+    except expected as error:
         cause = getattr(error, "orig", None) or error
         raise MigrationError(str(cause).strip().splitlines()[0]) from error
 
@@ -135,3 +147,10 @@ def _scripts() -> Path:
     """The migrations: inside the package when it was installed from a wheel, at the top of a checkout otherwise."""
     shipped = Path(str(files("notify"))) / "migrations"
     return shipped if shipped.is_dir() else Path(str(files("notify"))).parents[1] / "migrations"
+
+
+def _step(file: Path) -> tuple[str, str]:
+    """A migration's revision, with which its name begins, and what it says of itself."""
+    said = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8")))
+    assert said is not None, f"{file.name} does not say what it does"  # noqa: S101 - a test holds all to it
+    return file.name.partition("_")[0], said.splitlines()[0]
