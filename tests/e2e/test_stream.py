@@ -8,7 +8,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -306,13 +306,13 @@ async def test_an_unknown_position_gets_one_reset_and_then_a_right_start(
 async def test_a_position_older_than_the_tombstones_kept_gets_one_reset_and_then_a_right_start(
     embedded_server: TestServer,
 ) -> None:
-    environment = {"NOTIFY_TOMBSTONE_DAYS": "0", "NOTIFY_HOUSEKEEPING_SECONDS": "0.1"}
+    forgetful = {"NOTIFY_TOMBSTONE_DAYS": "0", "NOTIFY_HOUSEKEEPING_SECONDS": "0.1"}
     with (
         embedded_server.database() as url,
-        NotifyProcess({"NOTIFY_DATABASE_URL": url, **environment}) as process,
         NotifyProcess({"NOTIFY_DATABASE_URL": url}) as other,
+        ExitStack() as stack,
     ):
-        async with httpx.AsyncClient(base_url=process.url, headers=ADMIN, timeout=15) as client:
+        async with httpx.AsyncClient(base_url=other.url, headers=ADMIN, timeout=15) as client:
             gone = await send(client, "gone")
             await send(client, "kept")
             epoch = await epoch_of(client, "alice")
@@ -321,6 +321,7 @@ async def test_a_position_older_than_the_tombstones_kept_gets_one_reset_and_then
                 await begun(present)
                 await client.delete(f"/v1/notifications/{gone}")
                 await present.the("delete")
+                process = stack.enter_context(NotifyProcess({"NOTIFY_DATABASE_URL": url, **forgetful}))
                 await eventually(lambda: floor_is(url, 3))
                 await send(client, "new")
                 assert titles(await present.until("notification")) == ["new"]

@@ -898,6 +898,21 @@ async def test_a_start_that_the_database_takes_past_what_is_known_here_is_not_cl
     phone.leave()
 
 
+async def test_what_was_forgotten_before_it_was_read_is_not_passed_over_in_silence(stage: Stage, key: InboxKey) -> None:
+    kept, gone = await stage.here.create(key, "kept"), await stage.here.create(key, "gone")
+    await loaded(stage, key)
+    phone = Phone(stage.parts, key, Held())
+    await until(lambda: phone.stands_at(2))
+    await stage.elsewhere.change(key, gone.id, "delete")
+    async with stage.database.connection() as connection:
+        await connection.execute("DELETE FROM notify.notifications WHERE id = $1", gone.id)
+        await connection.execute("UPDATE notify.inboxes SET floor = head WHERE user_id = $1", key.user_id)
+    stage.ring()
+    await until(lambda: phone.stands_at(3))
+    assert (phone.held.resets, set(phone.held.items)) == (1, {str(kept.id)})
+    phone.leave()
+
+
 async def test_the_reply_to_resume_comes_after_what_was_on_its_way_and_before_what_was_asked_for(
     stage: Stage, key: InboxKey
 ) -> None:

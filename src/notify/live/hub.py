@@ -251,8 +251,8 @@ class Hub:
             self._begin(feed, news)
         elif inbox.bounds.head < feed.tail.head:
             return  # read before what has been shown from memory since
-        elif news.more:
-            # Too much to hold: followers that lag read it from the database, page by page.
+        elif news.more or feed.tail.head < inbox.bounds.floor:
+            # Too much to hold, or forgotten in part: followers that lag look for themselves, in the database.
             self._tail_bytes -= feed.tail.bytes
             feed.tail.restart(inbox.bounds.head)
             feed.take(inbox)
