@@ -92,8 +92,7 @@ class Writer:
             self.ids.append(answer.json()["items"][0]["id"])
 
     def _check(self, answer: httpx.Response) -> None:
-        # A slow machine may tell a caller to come back. Whether writers locked each other out, PostgreSQL has counted.
-        if answer.status_code >= 500 and answer.status_code != 503:
+        if answer.status_code >= 500:
             self.wrong.append((answer.request.method, answer.request.url.path, answer.status_code, answer.text))
 
 
