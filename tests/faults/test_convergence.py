@@ -27,7 +27,7 @@ from support.processes import ADMIN
 from support.proxy import Fault
 from support.stand import Stand
 
-SECONDS = float(os.environ.get("NOTIFY_TEST_SECONDS", "30"))
+SECONDS = float(os.environ.get("NOTIFY_TEST_SECONDS", "40"))
 SETTLE_SECONDS = 30
 
 TYPES = st.sampled_from([None, None, "order", "chat"])

@@ -26,7 +26,7 @@ from support.servers import DurableServer, durable_server
 from support.stand import Stand
 from support.writing import Writers
 
-SECONDS = float(os.environ.get("NOTIFY_TEST_SECONDS", "30"))
+SECONDS = float(os.environ.get("NOTIFY_TEST_SECONDS", "40"))
 SEED = int(os.environ.get("NOTIFY_TEST_SEED", "7"))
 SETTLE_SECONDS = 30.0
 
