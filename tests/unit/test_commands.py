@@ -3,37 +3,73 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from notify.core.ids import uuid7
 from notify.core.notification import Content
-from notify.store.commands import CreateCommand, independent_groups
+from notify.core.position import Position
+from notify.store.commands import AckCommand, ChangeCommand, Command, CreateCommand, Steps
+
+USERS = "alice", "bob", "carol"
+IDS = [uuid7() for _ in range(3)]
 
 
-def create(user: str, key: str | None) -> CreateCommand:
-    return CreateCommand.to("default", [user], Content(None, "info", "t", None, None, None, None, None, key))
+def create(users: list[str], key: str | None) -> CreateCommand:
+    return CreateCommand.to("default", users, Content(None, "info", "t", None, None, None, None, None, key))
 
 
-def inbox_and_key(create: CreateCommand) -> tuple[str, str | None]:
-    return create.recipients[0].user_id, create.content.collapse_key
+def ack(user: str, device: str) -> AckCommand:
+    return AckCommand("default", user, device, Position("abcd", 1))
 
 
-creates = st.lists(st.builds(create, st.sampled_from(["alice", "bob"]), st.sampled_from([None, "k", "l"])), max_size=30)
-
-
-@given(creates)
-def test_a_group_names_no_collapse_key_of_an_inbox_twice_and_each_inbox_keeps_its_order(
-    asked: list[CreateCommand],
-) -> None:
-    groups = independent_groups(asked)
-    for group in groups:
-        collapsing = [each for each in map(inbox_and_key, group) if each[1] is not None]
-        assert len(collapsing) == len(set(collapsing))
-    for user in ("alice", "bob"):
-        in_order = [each for group in groups for each in group if inbox_and_key(each)[0] == user]
-        assert in_order == [each for each in asked if inbox_and_key(each)[0] == user]
-
-
-@given(creates)
-def test_no_inbox_waits_for_another(asked: list[CreateCommand]) -> None:
-    alone = [
-        independent_groups([each for each in asked if inbox_and_key(each)[0] == user]) for user in ("alice", "bob")
+def in_steps(commands: list[Command]) -> list[list[Command]]:
+    steps = Steps()
+    numbers = [steps.add(command) for command in commands]
+    return [
+        [command for command, number in zip(commands, numbers, strict=True) if number == step]
+        for step in range(max(numbers, default=-1) + 1)
     ]
-    assert len(independent_groups(asked)) == max(map(len, alone))
+
+
+def touched(command: Command) -> list[object]:
+    match command:
+        case CreateCommand():
+            key = command.content.collapse_key
+            return [] if key is None else [(to.user_id, key) for to in command.recipients]
+        case ChangeCommand():
+            return [command.id]
+        case AckCommand():
+            return [("ack", command.user_id, command.device)]
+
+
+users = st.sampled_from(USERS)
+creates = st.builds(create, st.lists(users, min_size=1, unique=True), st.sampled_from([None, "k", "l"]))
+changes = st.builds(
+    ChangeCommand, st.just("default"), st.none(), st.sampled_from(IDS), st.sampled_from(["read", "seen"])
+)
+commands = st.lists(creates | changes | st.builds(ack, users, st.sampled_from(["phone", "desk"])), max_size=30)
+
+
+@given(commands)
+def test_a_step_touches_nothing_twice_and_all_that_touches_one_thing_stays_in_order(asked: list[Command]) -> None:
+    steps = in_steps(asked)
+    for step in steps:
+        things = [thing for command in step for thing in touched(command)]
+        assert len(things) == len(set(things))
+    in_order = [command for step in steps for command in step]
+    for thing in {thing for command in asked for thing in touched(command)}:
+        assert [each for each in in_order if thing in touched(each)] == [
+            each for each in asked if thing in touched(each)
+        ]
+
+
+@given(st.lists(creates, max_size=30))
+def test_an_inbox_keeps_the_order_of_its_creates(asked: list[CreateCommand]) -> None:
+    in_order = [command for step in in_steps(list(asked)) for command in step]
+    for user in USERS:
+        of_user = [each for each in asked if user in [to.user_id for to in each.recipients]]
+        assert [each for each in in_order if each in of_user] == of_user
+
+
+@given(st.lists(st.builds(create, st.lists(users, min_size=1, max_size=1), st.sampled_from([None, "k", "l"]))))
+def test_no_inbox_waits_for_another(asked: list[CreateCommand]) -> None:
+    alone = [in_steps([each for each in asked if each.recipients[0].user_id == user]) for user in USERS]
+    assert len(in_steps(list(asked))) == max(map(len, alone))

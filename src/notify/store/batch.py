@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -10,15 +10,19 @@ import msgspec
 from notify.core.errors import AckRefusedError, IdempotencyBusyError, IdempotencyMismatchError, ProblemError
 from notify.core.notification import Content
 from notify.core.position import Position
-from notify.store.commands import AckCommand, ChangeCommand, Changed, Command, CreateCommand, Sent, SentItem
+from notify.store.commands import AckCommand, ChangeCommand, Changed, Command, CreateCommand, Sent, SentItem, Steps
 from notify.store.commits import Commit, Created
 from notify.store.database import Connection, Record
 from notify.store.rows import inbox_state, notification_from
 from notify.store.statements import Statements
 
-__all__ = ("Batch", "Outcome")
+__all__ = ("MOST_STEPS", "Batch", "Outcome")
+
+MOST_STEPS = 32
+"""What a transaction may be asked to do one after the other, since it holds its inboxes all the while."""
 
 Outcome = Sent | Changed | ProblemError | None
+C = TypeVar("C", bound=Command)
 
 _EDITABLE = ("title", "body", "level", "data", "url", "actions", "actor")
 _CONTENT = ("type", "level", "title", "body", "data", "url", "actions", "actor", "collapse_key")
@@ -33,7 +37,7 @@ _decode_sent = msgspec.json.Decoder(Sent).decode
 
 
 class Batch:
-    """Commands that do not depend on each other: no notification, collapse key or idempotency key comes twice."""
+    """Commands that are applied together, step after step. No idempotency key comes twice."""
 
     def __init__(self, commands: Sequence[Command], statements: Statements, at: datetime, keys_live: timedelta) -> None:
         self.commands = commands
@@ -48,11 +52,13 @@ class Batch:
         self._creates = {n: command for n, command in enumerate(commands) if isinstance(command, CreateCommand)}
         self._changes = {n: command for n, command in enumerate(commands) if isinstance(command, ChangeCommand)}
         self._acks = {n: command for n, command in enumerate(commands) if isinstance(command, AckCommand)}
+        steps = Steps()
+        self._step_of = [steps.add(command) for command in commands]
 
     @property
     def is_one_statement(self) -> bool:
         """Whether a single statement does it all, so that it needs no transaction around it."""
-        if self._changes or (self._acks and self._creates):
+        if self._changes or (self._acks and self._creates) or any(self._step_of):
             return False
         return not any(
             create.key is not None or create.content.collapse_key is not None for create in self._creates.values()
@@ -71,15 +77,15 @@ class Batch:
             if not self.is_one_statement:
                 await self.lock(connection)
         creates = {n: create for n, create in self._creates.items() if n not in self._outcomes}
-        stored = await self._collapse(connection, creates)
-        stored |= await self._create(connection, creates, stored)
-        for n, create in creates.items():
-            items = [stored[n, m] for m in range(len(create.recipients))]
-            self._outcomes[n] = Sent.of(create, items)
-        await self._change(connection)
-        await self._ack(connection)
+        for step in range(max(self._step_of, default=-1) + 1):
+            await self._create(connection, self._of_step(step, creates))
+            await self._change(connection, self._of_step(step, self._changes))
+            await self._ack(connection, self._of_step(step, self._acks))
         await self._keep_answers(connection, creates)
         return [self._outcomes[n] for n in range(len(self.commands))]
+
+    def _of_step(self, step: int, commands: dict[int, C]) -> dict[int, C]:
+        return {n: command for n, command in commands.items() if self._step_of[n] == step}
 
     async def lock(self, connection: Connection) -> None:
         """Locks every inbox that the commands touch. A notification that is stored only after this is not touched,
@@ -138,6 +144,13 @@ class Batch:
             elif not alone[place]["alone"]:
                 self._outcomes[n] = IdempotencyBusyError()
 
+    async def _create(self, connection: Connection, creates: dict[int, CreateCommand]) -> None:
+        stored = await self._collapse(connection, creates)
+        stored |= await self._store(connection, creates, stored)
+        for n, create in creates.items():
+            items = [stored[n, m] for m in range(len(create.recipients))]
+            self._outcomes[n] = Sent.of(create, items)
+
     async def _collapse(
         self, connection: Connection, creates: dict[int, CreateCommand]
     ) -> dict[tuple[int, int], SentItem]:
@@ -166,7 +179,7 @@ class Batch:
             )
         return stored
 
-    async def _create(
+    async def _store(
         self,
         connection: Connection,
         creates: dict[int, CreateCommand],
@@ -208,9 +221,9 @@ class Batch:
             )
         return stored
 
-    async def _change(self, connection: Connection) -> None:
-        changes = [(n, change) for n, change in self._changes.items() if change.id in self._locked]
-        self._outcomes |= dict.fromkeys(self._changes)
+    async def _change(self, connection: Connection, asked: dict[int, ChangeCommand]) -> None:
+        self._outcomes |= dict.fromkeys(asked)
+        changes = [(n, change) for n, change in asked.items() if change.id in self._locked]
         if not changes:
             return
         rows = await connection.fetch(
@@ -228,10 +241,10 @@ class Batch:
             if place in found:
                 self._outcomes[n] = self._changed(change, found[place])
 
-    async def _ack(self, connection: Connection) -> None:
-        if not self._acks:
+    async def _ack(self, connection: Connection, asked: dict[int, AckCommand]) -> None:
+        if not asked:
             return
-        acks = list(self._acks.items())
+        acks = list(asked.items())
         rows = await connection.fetch(
             self._statements["ack"],
             [ack.app_id for _, ack in acks],

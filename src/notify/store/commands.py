@@ -1,5 +1,6 @@
 """What may be asked of the writer, and what it answers."""
 
+from collections import Counter
 from typing import Literal
 from uuid import UUID
 
@@ -20,7 +21,7 @@ __all__ = (
     "Recipient",
     "Sent",
     "SentItem",
-    "independent_groups",
+    "Steps",
 )
 
 
@@ -55,27 +56,6 @@ class CreateCommand(Struct, frozen=True):
     @property
     def rows(self) -> int:
         return len(self.recipients)
-
-
-def independent_groups(creates: list[CreateCommand]) -> list[list[CreateCommand]]:
-    """Groups that name no collapse key of an inbox twice, with each inbox's creates in their order. Inboxes do not
-    wait for each other: there are no more groups than the worst of them needs.
-    """
-    groups: list[list[CreateCommand]] = []
-    last: dict[tuple[str, str], tuple[int, set[str]]] = {}
-    for create in creates:
-        inbox = create.app_id, create.recipients[0].user_id
-        number, keys = last.get(inbox, (0, set()))
-        key = create.content.collapse_key
-        if key in keys:
-            number, keys = number + 1, set()
-        if key is not None:
-            keys.add(key)
-        last[inbox] = number, keys
-        if number == len(groups):
-            groups.append([])
-        groups[number].append(create)
-    return groups
 
 
 class ChangeCommand(Struct, frozen=True):
@@ -133,3 +113,33 @@ class Changed(Struct, frozen=True):
     notification: Notification
     position: Position
     changed: bool
+
+
+class Steps:
+    """Sorts commands into steps: none touches a notification, a device or a collapse key of an inbox twice, and an
+    inbox's creates stay in their order. Inboxes do not wait for each other.
+    """
+
+    def __init__(self) -> None:
+        self._creates: dict[tuple[str, str], tuple[int, set[str]]] = {}
+        self._others: Counter[UUID | tuple[str, str, str]] = Counter()
+
+    def add(self, command: Command) -> int:
+        """The step that this command is in, the first being 0."""
+        if isinstance(command, CreateCommand):
+            return self._add_create(command)
+        thing = command.id if isinstance(command, ChangeCommand) else (command.app_id, command.user_id, command.device)
+        self._others[thing] += 1
+        return self._others[thing] - 1
+
+    def _add_create(self, create: CreateCommand) -> int:
+        key = create.content.collapse_key
+        inboxes = [(create.app_id, to.user_id) for to in create.recipients]
+        lasts = [self._creates.get(inbox, (0, set[str]())) for inbox in inboxes]
+        step = max(last + (key in keys) for last, keys in lasts)
+        for inbox, (last, keys) in zip(inboxes, lasts, strict=True):
+            there = keys if last == step else set[str]()
+            if key is not None:
+                there.add(key)
+            self._creates[inbox] = step, there
+        return step

@@ -4,6 +4,7 @@ transaction of ours (law 5).
 
 import asyncio
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import msgspec
@@ -13,7 +14,8 @@ from notify.core.clock import Clock
 from notify.core.errors import DatabaseAwayError, FieldError, ProblemError
 from notify.core.notification import Create, Limits, content_of
 from notify.metrics import Metrics
-from notify.store.commands import CreateCommand, Recipient, independent_groups
+from notify.store.batch import MOST_STEPS
+from notify.store.commands import CreateCommand, Recipient, Steps
 from notify.store.commits import Commit
 from notify.store.database import AWAY, TRY_AGAIN, Connection, Database, Record
 from notify.store.writer import Writer
@@ -81,7 +83,7 @@ class Outbox:
         while True:
             self._bell.clear()
             try:
-                while await self.claim(self._rows) == self._rows:
+                while await self.claim(self._rows):
                     pass
             except (DatabaseAwayError, *TRY_AGAIN) as error:
                 log.warning(
@@ -97,8 +99,8 @@ class Outbox:
             except TimeoutError:
                 pass
 
-    async def claim(self, limit: int) -> int:
-        """Writes up to so many rows; returns how many there were. One that cannot be written is set aside alone."""
+    async def claim(self, limit: int) -> bool:
+        """Writes up to so many rows; whether there may be more. One that cannot be written is set aside alone."""
         try:
             return await self._claim(limit)
         except _TogetherError as error:
@@ -107,23 +109,16 @@ class Outbox:
             )
             rows = error.rows
         # The same rows come first again, unless another process was faster.
-        return await self.claim(rows // 2) + await self.claim(rows - rows // 2)
+        await self.claim(rows // 2)
+        return await self.claim(rows - rows // 2)
 
-    async def _claim(self, limit: int) -> int:
+    async def _claim(self, limit: int) -> bool:
         statements = self._database.statements
         async with self._database.transaction() as connection:
-            rows = await connection.fetch(statements["outbox_claim"], limit)
-            if not rows:
-                return 0
-            failed: dict[Any, str] = {}
-            commands: list[CreateCommand] = []
-            for row in rows:
-                if row["known"]:
-                    continue
-                try:
-                    commands.append(self._command(row))
-                except (ProblemError, msgspec.MsgspecError) as error:
-                    failed[row["id"]] = _reason(error)
+            claimed = await connection.fetch(statements["outbox_claim"], limit)
+            if not claimed:
+                return False
+            rows, commands, failed = self._take(claimed)
             try:
                 commits = await self._write(connection, commands)
             except (*AWAY, *TRY_AGAIN, asyncpg.InterfaceError):
@@ -143,22 +138,33 @@ class Outbox:
             log.warning("an outbox row was set aside", action="outbox_set_aside", id=str(id_), reason=reason)
         self._metrics.created.labels("outbox").inc(len(commits))
         self._writer.on_commit(commits)
-        return len(rows)
+        return len(claimed) == limit or len(rows) < len(claimed)
+
+    def _take(self, claimed: list[Record]) -> tuple[list[Record], list[CreateCommand], dict[UUID, str]]:
+        """The rows that one transaction can do, what they ask for, and why some of them cannot be understood."""
+        commands: list[CreateCommand] = []
+        failed: dict[UUID, str] = {}
+        steps = Steps()
+        for place, row in enumerate(claimed):
+            if row["known"]:
+                continue
+            try:
+                command = self._command(row)
+            except (ProblemError, msgspec.MsgspecError) as error:
+                failed[row["id"]] = _reason(error)
+                continue
+            if steps.add(command) >= MOST_STEPS:
+                return claimed[:place], commands, failed
+            commands.append(command)
+        return claimed, commands, failed
 
     async def _write(self, connection: Connection, commands: list[CreateCommand]) -> list[Commit]:
-        groups = independent_groups(commands)
         if len(commands) == 1:
             # What PostgreSQL refuses can then be recorded in the same transaction.
             await connection.execute("SAVEPOINT unwritten")
-        if len(groups) > 1:
-            # All inboxes at once: locked group after group they would not be locked in the one order.
-            await self._writer.batch_of(commands).lock(connection)
-        commits: list[Commit] = []
-        for group in groups:
-            batch = self._writer.batch_of(group)
-            await batch.apply(connection)
-            commits += batch.commits
-        return commits
+        batch = self._writer.batch_of(commands)
+        await batch.apply(connection)
+        return batch.commits
 
     def _command(self, row: Record) -> CreateCommand:
         asked: dict[str, Any] = {name: row[name] for name in _TEXT_COLUMNS if row[name] is not None}

@@ -3,9 +3,9 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, cast
+from typing import cast
 
 import structlog
 
@@ -18,8 +18,17 @@ from notify.core.errors import (
     ProblemError,
 )
 from notify.metrics import Metrics
-from notify.store.batch import Batch, Outcome
-from notify.store.commands import AckCommand, ChangeCommand, Changed, Command, CreateCommand, IdempotencyKey, Sent
+from notify.store.batch import MOST_STEPS, Batch, Outcome
+from notify.store.commands import (
+    AckCommand,
+    ChangeCommand,
+    Changed,
+    Command,
+    CreateCommand,
+    IdempotencyKey,
+    Sent,
+    Steps,
+)
 from notify.store.commits import OnCommit
 from notify.store.database import TRY_AGAIN, Database
 
@@ -29,7 +38,6 @@ log = structlog.get_logger(__name__)
 
 _FIRST_PAUSE_SECONDS = 0.02
 _LONGEST_PAUSE_SECONDS = 0.5
-_MOST_PUT_OFF = 1000
 
 
 class _Waiting:
@@ -142,35 +150,21 @@ class Writer:
                 self._answer(batch, [InternalError()] * len(batch))
 
     def _take(self) -> list[_Waiting]:
-        """The next batch: at most so many rows, and nothing that touches the same thing twice."""
+        """The next batch: at most so many rows, in at most so many steps, in the order they were asked for."""
         batch: list[_Waiting] = []
-        later: list[_Waiting] = []
         rows = 0
-        touched: set[Hashable] = set()
+        steps = Steps()
         while self._queue:
             waiting = self._queue[0]
-            if waiting.future.done():
-                self._forget(self._queue.popleft())
-                continue
-            if batch and rows + waiting.command.rows > self._batch_rows:
-                break
-            self._queue.popleft()
-            things = set(_touches(waiting.command))
-            if touched & things:
-                later.append(waiting)
-                if len(later) > _MOST_PUT_OFF:
-                    break
-            else:
-                batch.append(self._forget(waiting))
+            if not waiting.future.done():
                 rows += waiting.command.rows
-            # What waits for its turn keeps it: nothing that touches the same may overtake it.
-            touched |= things
-        self._queue.extendleft(reversed(later))
+                step = steps.add(waiting.command)
+                if batch and (rows > self._batch_rows or step >= MOST_STEPS):
+                    break
+                batch.append(waiting)
+            self._queue.popleft()
+            self._queued_rows -= waiting.command.rows
         return batch
-
-    def _forget(self, waiting: _Waiting) -> _Waiting:
-        self._queued_rows -= waiting.command.rows
-        return waiting
 
     async def _write(self, batch: list[_Waiting], *, perhaps_written: bool = False) -> None:
         pause = _FIRST_PAUSE_SECONDS
@@ -219,13 +213,3 @@ class Writer:
 def _resolve(future: asyncio.Future[Outcome], outcome: Outcome) -> None:
     if not future.done():
         future.set_result(outcome)
-
-
-def _touches(command: Command) -> Iterator[tuple[Any, ...]]:
-    if isinstance(command, ChangeCommand):
-        yield ("notification", command.id)
-    elif isinstance(command, AckCommand):
-        yield ("device", command.app_id, command.user_id, command.device)
-    elif command.content.collapse_key is not None:
-        for recipient in command.recipients:
-            yield ("collapse", command.app_id, recipient.user_id, command.content.collapse_key)
