@@ -4,6 +4,7 @@ processes or servers fail is in tests/faults."""
 import asyncio
 import os
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Literal, cast
@@ -19,6 +20,7 @@ from notify.core.errors import IdempotencyBusyError
 from notify.core.ids import uuid7
 from notify.core.notification import Create, content_of
 from notify.settings import Settings
+from notify.store.batch import MOST_STEPS
 from notify.store.commands import ChangeCommand, CreateCommand, IdempotencyKey
 from notify.store.commits import Commit
 from notify.store.migrate import Migrations
@@ -70,6 +72,10 @@ async def lock(connection: psycopg.AsyncConnection, user: str, how: str = "") ->
     statement = f"SELECT FROM notify.inboxes WHERE user_id = %s FOR NO KEY UPDATE {how}"
     locked = await connection.execute(statement.encode(), (user,))
     assert locked.rowcount == 1
+
+
+def changes_by_transaction(url: str, user: str) -> list[int]:
+    return list(Counter(row["transaction"] for row in history(url) if row["user_id"] == user).values())
 
 
 def waiting(url: str) -> int:
@@ -464,6 +470,37 @@ async def test_what_is_asked_for_during_a_commit_shares_the_next(start: Start, a
             assert (await each).status_code == 201
     transactions = [row["transaction"] for row in history(any_database_url)]
     assert len(set(transactions)) == 3, "one for the first of all, one for the next, and one for all others"
+
+
+async def test_what_collapses_into_one_notification_shares_a_commit_too_but_holds_its_inbox_for_so_many_steps_only(
+    start: Start, any_database_url: str
+) -> None:
+    service = await start()
+    body = {"to": "bob", "title": "Again", "collapse_key": "k"}
+    async with calling(service) as client:
+        await send(client)
+        async with holding(any_database_url, "alice"):
+            first = await gathered(client.post("/v1/notifications", json={"to": "alice", "title": "One"}))
+            await so_many_wait(any_database_url, 1)
+            others = await gathered(*(client.post("/v1/notifications", json=body) for _ in range(MOST_STEPS + 8)))
+            await until(is_queued(service, MOST_STEPS + 8))
+        assert {(await each).status_code for each in (*first, *others)} == {201}
+    assert changes_by_transaction(any_database_url, "bob") == [MOST_STEPS, 8]
+
+
+async def test_rows_of_the_outbox_that_collapse_are_written_in_so_many_steps_at_a_time(
+    start: Start, any_database_url: str
+) -> None:
+    service = await start()
+    await service.outbox.stop()
+    collapsing = "SELECT notify.send('bob', n::text, collapse_key => 'k') FROM generate_series(1, %s) AS n"
+    rows(any_database_url, collapsing, MOST_STEPS + 8)
+    assert await service.outbox.claim(500), "there is more"
+    assert changes_by_transaction(any_database_url, "bob") == [MOST_STEPS]
+    assert not await service.outbox.claim(500)
+    assert changes_by_transaction(any_database_url, "bob") == [MOST_STEPS, 8]
+    async with calling(service) as client:
+        assert [item["title"] for item in await everything(client, user_id="bob")] == [str(MOST_STEPS + 8)]
 
 
 async def test_the_writer_waits_for_no_timer(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
