@@ -28,8 +28,8 @@ from notify.api.socket import SocketParts, explain_socket, open_socket
 from notify.api.stream import StreamController
 from notify.core.clock import Clock, SystemClock
 from notify.core.identity import DEFAULT_APP
+from notify.live.connection import Parts
 from notify.live.doorbell import COMPARE_ALL, INBOXES, REVOKED, SESSIONS, Doorbell, ids_in, rings_in
-from notify.live.follower import Parts
 from notify.live.hub import Hub, HubLimits
 from notify.live.listener import Listener
 from notify.live.registry import Registry

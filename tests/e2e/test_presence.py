@@ -13,11 +13,11 @@ import httpx
 import psycopg
 import pytest
 
-from support.calls import eventually
 from support.processes import ADMIN, NotifyProcess
 from support.servers import TestServer, running_server
 from support.sockets import open_socket
 from support.streams import EventStream
+from support.waiting import eventually
 
 StartNotify = Callable[..., NotifyProcess]
 

@@ -9,11 +9,11 @@ from datetime import datetime
 import httpx
 import pytest
 
-from support.calls import eventually
 from support.processes import ADMIN, NotifyProcess
 from support.servers import TestServer
 from support.sockets import open_socket
 from support.streams import EventStream
+from support.waiting import eventually
 
 Pair = tuple[NotifyProcess, NotifyProcess]
 ORIGIN = "https://shop.example"

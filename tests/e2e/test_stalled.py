@@ -10,9 +10,9 @@ from pathlib import Path
 
 import httpx
 
-from support.calls import eventually
 from support.processes import ADMIN, NotifyProcess
 from support.streams import EventStream, Held
+from support.waiting import eventually
 
 Start = Callable[..., NotifyProcess]
 

@@ -16,12 +16,13 @@ import httpx
 import jwt
 import pytest
 
-from support.calls import eventually, send
+from support.calls import send
 from support.invariants import rows
 from support.processes import ADMIN, NotifyProcess
 from support.proxy import Proxy
 from support.servers import TestServer
 from support.streams import Block, EventStream, Held
+from support.waiting import eventually
 
 Open = Callable[..., Any]
 

@@ -26,6 +26,7 @@ from support.observers import Follower, Inbox, Look
 from support.processes import ADMIN
 from support.proxy import Fault
 from support.stand import Stand
+from support.waiting import eventually
 
 SECONDS = float(os.environ.get("NOTIFY_TEST_SECONDS", "40"))
 SETTLE_SECONDS = 30
@@ -278,10 +279,11 @@ class Scenario:
         return snapshots
 
     async def _until_outbox_is_empty(self) -> None:
-        deadline = time.monotonic() + SETTLE_SECONDS
-        while rows(self.stand.url, "SELECT FROM notify.outbox WHERE failed_at IS NULL"):
-            assert time.monotonic() < deadline, "the outbox is not emptied"
-            await asyncio.sleep(0.05)
+        await eventually(
+            lambda: not rows(self.stand.url, "SELECT FROM notify.outbox WHERE failed_at IS NULL"),
+            SETTLE_SECONDS,
+            what="an empty outbox",
+        )
 
     # What must hold in the end.
 

@@ -3,7 +3,7 @@
 import os
 import signal
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -71,38 +71,37 @@ def errors_in(stand: Stand) -> list[str]:
     return [line for process in stand.processes for line in process.log if '"level": "error"' in line]
 
 
-def test_what_was_answered_before_postgresql_was_killed_is_there_once_and_the_service_comes_back(
-    own_server: DurableServer,
-) -> None:
+def check_that_it_survives(server: DurableServer, blow: Callable[[Producers], None]) -> None:
+    """Two blows to the database with creates before and after: what was answered is there once, and nobody waits."""
     with (
-        serving(NOTIFY_DATABASE_URL=own_server.url) as service,
+        serving(NOTIFY_DATABASE_URL=server.url) as service,
         Producers(lambda: service.url, USERS) as producers,
     ):
         for _ in range(2):
             after(producers, 50)
-            told = producers.statuses[503]
-            own_server.end(signal.SIGKILL)
-            until(lambda: producers.statuses[503] > told, what="a caller who is told")  # noqa: B023 - called at once
-            own_server.start_again()
+            blow(producers)
         after(producers, 50)
-    check(own_server.url, producers)
+    check(server.url, producers)
     assert producers.slowest_seconds < LONGEST_SECONDS
+
+
+def test_what_was_answered_before_postgresql_was_killed_is_there_once_and_the_service_comes_back(
+    own_server: DurableServer,
+) -> None:
+    def kill_postgresql(producers: Producers) -> None:
+        told = producers.statuses[503]
+        own_server.end(signal.SIGKILL)
+        until(lambda: producers.statuses[503] > told, what="a caller who is told")
+        own_server.start_again()
+
+    check_that_it_survives(own_server, kill_postgresql)
 
 
 def test_what_was_answered_before_a_backend_was_killed_is_there_once_and_the_service_comes_back(
     own_server: DurableServer,
 ) -> None:
     """PostgreSQL then ends every other backend and recovers by itself."""
-    with (
-        serving(NOTIFY_DATABASE_URL=own_server.url) as service,
-        Producers(lambda: service.url, USERS) as producers,
-    ):
-        for _ in range(2):
-            after(producers, 50)
-            kill_a_backend(own_server.url)
-        after(producers, 50)
-    check(own_server.url, producers)
-    assert producers.slowest_seconds < LONGEST_SECONDS
+    check_that_it_survives(own_server, lambda _: kill_a_backend(own_server.url))
 
 
 def kill_a_backend(url: str) -> None:

@@ -12,7 +12,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack, ExitStack, suppress
 from typing import Any
 
 import httpx
@@ -24,6 +24,7 @@ from support.processes import ADMIN, NotifyProcess
 from support.roaming import Roamer, World
 from support.servers import DurableServer, durable_server
 from support.stand import Stand
+from support.waiting import eventually
 from support.writing import Writers
 
 SECONDS = float(os.environ.get("NOTIFY_TEST_SECONDS", "40"))
@@ -105,10 +106,11 @@ class Havoc:
         """Between any two blows something is written, shown, and come back for."""
         watched = ("answers of 201", "connections", "events shown")
         enough = [self._tally[what] + least for what, least in zip(watched, (10, 20, 100), strict=True)]
-        deadline = time.monotonic() + SETTLE_SECONDS
-        while any(self._tally[what] < least for what, least in zip(watched, enough, strict=True)):
-            assert time.monotonic() < deadline, f"nothing goes on any more: {self._tally}"
-            await asyncio.sleep(0.02)
+        await eventually(
+            lambda: all(self._tally[what] >= least for what, least in zip(watched, enough, strict=True)),
+            SETTLE_SECONDS,
+            what=f"more of {watched}",
+        )
 
     async def _end_listeners(self) -> None:
         await self._terminate("application_name = 'notify listen'")
@@ -194,16 +196,14 @@ class Scenario:
         self._tally.update(writers.books.check(self._url, inboxes))
 
     async def _until_all_have_begun(self, roamers: list[Roamer]) -> None:
-        deadline = time.monotonic() + SETTLE_SECONDS
-        while not all(roamer.held.position for roamer in roamers):
-            assert time.monotonic() < deadline, "not all clients have begun"
-            await asyncio.sleep(0.02)
+        await eventually(
+            lambda: all(roamer.held.position for roamer in roamers), SETTLE_SECONDS, what="a beginning for all clients"
+        )
 
     async def _until_outbox_is_empty(self) -> None:
-        deadline = time.monotonic() + SETTLE_SECONDS
-        while rows(self._url, "SELECT FROM notify.outbox"):
-            assert time.monotonic() < deadline, "the outbox is not emptied"
-            await asyncio.sleep(0.05)
+        await eventually(
+            lambda: not rows(self._url, "SELECT FROM notify.outbox"), SETTLE_SECONDS, what="an empty outbox"
+        )
 
     async def _say_a_last_word(self, writers: Writers, havoc: Havoc, world: World) -> None:
         """To every user, on one process only, while none of them listens: no later ring can make up for it."""
@@ -216,11 +216,10 @@ class Scenario:
         release()
 
     async def _until_all_are_there(self, roamers: list[Roamer], world: World) -> None:
-        deadline = time.monotonic() + SETTLE_SECONDS
-        while missing := [roamer for roamer in roamers if not roamer.is_there]:
-            told = [f"{roamer}, should reach {world.heads[roamer.user]}" for roamer in missing]
-            assert time.monotonic() < deadline, f"{len(missing)} clients wait for what never comes: {told[:3]}"
-            await asyncio.sleep(0.05)
+        with suppress(AssertionError):
+            await eventually(lambda: all(roamer.is_there for roamer in roamers), SETTLE_SECONDS)
+        missing = [f"{roamer}, should reach {world.heads[roamer.user]}" for roamer in roamers if not roamer.is_there]
+        assert not missing, f"{len(missing)} clients wait for what never comes: {missing[:3]}"
 
     async def _list(self, calls: httpx.AsyncClient, world: World, user: str) -> dict[str, Any]:
         found: dict[str, Any] = {}

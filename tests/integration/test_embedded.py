@@ -32,6 +32,7 @@ from notify.store.embedded import server as embedded_module
 from notify.store.embedded.accounts import Account
 from notify.store.embedded.postmaster import Postmaster
 from notify.store.embedded.programs import Programs, find_programs
+from support.waiting import until
 
 Maker = Callable[..., EmbeddedPostgres]
 
@@ -178,13 +179,6 @@ def ask(url: str, statement: str) -> Any:
         row = connection.execute(statement.encode()).fetchone()
     assert row is not None
     return row[0]
-
-
-def until(condition: Callable[[], object], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} seconds"
-        time.sleep(0.01)
 
 
 def mode(path: Path) -> int:

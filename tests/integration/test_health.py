@@ -12,9 +12,10 @@ import pytest
 from notify import __version__, logs
 from notify.app import Service
 from notify.settings import Settings
-from support.calls import eventually, send
+from support.calls import send
 from support.processes import ADMIN, ADMIN_KEY
 from support.proxy import Proxy
+from support.waiting import eventually
 
 
 @pytest.fixture
@@ -93,13 +94,13 @@ async def test_without_its_database_it_is_alive_and_not_ready_and_recovers(
     await eventually(is_ready)
 
 
-async def test_a_database_that_does_not_answer_is_down_within_five_seconds(
+async def test_a_database_that_does_not_answer_is_down_within_three_seconds(
     behind_proxy: httpx.AsyncClient, proxy: Proxy
 ) -> None:
     proxy.stall()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(3):
         assert (await readiness(behind_proxy))[0] == 503
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(3):
         metrics = await behind_proxy.get("/metrics")
     assert (metrics.status_code, "notify_requests_total" in metrics.text) == (200, True)
     proxy.resume()

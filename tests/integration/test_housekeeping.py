@@ -11,9 +11,10 @@ import pytest
 from notify import logs
 from notify.app import Service
 from notify.core.errors import DatabaseAwayError
-from support.calls import ALICE, changes, count, eventually, send
+from support.calls import ALICE, changes, count, send
 from support.clock import ManualClock
 from support.invariants import check_inboxes, rows
+from support.waiting import eventually
 
 KEPT = timedelta(days=30)
 

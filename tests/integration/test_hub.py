@@ -27,7 +27,7 @@ from notify.core.event import Deleted, Resetting
 from notify.core.notification import Create, content_of
 from notify.core.position import Position
 from notify.live import hub as hub_module
-from notify.live.follower import Connection, Parts, Start, Visitor
+from notify.live.connection import Connection, Parts, Start, Visitor
 from notify.live.hub import Feed, Follower, Hub, HubLimits
 from notify.live.messages import ByeReason
 from notify.live.sse import StreamConnection
@@ -42,6 +42,7 @@ from notify.store.inbox import Inboxes
 from support.processes import ADMIN_KEY
 from support.proxy import Proxy
 from support.streams import Block, Held
+from support.waiting import eventually
 
 T = TypeVar("T")
 
@@ -263,16 +264,6 @@ def key() -> InboxKey:
     return InboxKey("default", "alice")
 
 
-async def until(condition: Callable[[], T], what: str = "it") -> T:
-    try:
-        async with asyncio.timeout(SECONDS):
-            while not (found := condition()):  # noqa: ASYNC110 - it is any condition
-                await asyncio.sleep(0.002)
-            return found
-    except TimeoutError:
-        raise AssertionError(f"{what} did not come within {SECONDS} s") from None
-
-
 async def loaded(stage: Stage, key: InboxKey) -> Watching:
     watching = Watching(stage.hub, key)
     async with asyncio.timeout(SECONDS):
@@ -286,11 +277,11 @@ async def loaded(stage: Stage, key: InboxKey) -> Watching:
 async def test_a_commit_between_following_and_the_first_read_is_seen(stage: Stage, key: InboxKey) -> None:
     stage.following.before.shut()
     watching = Watching(stage.hub, key)
-    await until(lambda: stage.following.before.is_reached)
+    await eventually(lambda: stage.following.before.is_reached)
     await stage.here.create(key)
     stage.tell()
     stage.following.before.open()
-    await until(lambda: watching.feed.is_loaded and not watching.feed.is_stale)
+    await eventually(lambda: watching.feed.is_loaded and not watching.feed.is_stale)
     assert watching.feed.tail.head == 1
     assert watching.wakes
 
@@ -300,12 +291,12 @@ async def test_a_commit_after_the_first_read_has_looked_and_before_it_tells_is_s
 ) -> None:
     stage.following.after.shut()
     watching = Watching(stage.hub, key)
-    await until(lambda: stage.following.after.is_reached)
+    await eventually(lambda: stage.following.after.is_reached)
     await stage.here.create(key)
     stage.tell()
     assert not watching.feed.is_loaded
     stage.following.after.open()
-    await until(lambda: watching.feed.tail.head == 1)
+    await eventually(lambda: watching.feed.tail.head == 1)
     assert watching.seqs() == [1]
     assert watching.feed.unread == 1
 
@@ -315,22 +306,22 @@ async def test_a_ring_for_an_inbox_that_is_still_loading_is_not_forgotten(stage:
     stage.elsewhere.told()
     stage.following.after.shut()
     watching = Watching(stage.hub, key)
-    await until(lambda: stage.following.after.is_reached)
+    await eventually(lambda: stage.following.after.is_reached)
     await stage.elsewhere.create(key)
     stage.ring()
     stage.following.after.open()
-    await until(lambda: watching.feed.tail.head == 2)
+    await eventually(lambda: watching.feed.tail.head == 2)
     assert watching.seqs(after=1) == [2]
 
 
 async def test_a_ring_that_a_loading_inbox_was_read_past_causes_no_other_read(stage: Stage, key: InboxKey) -> None:
     stage.following.before.shut()
     watching = Watching(stage.hub, key)
-    await until(lambda: stage.following.before.is_reached)
+    await eventually(lambda: stage.following.before.is_reached)
     await stage.elsewhere.create(key)
     stage.ring()
     stage.following.before.open()
-    await until(lambda: watching.feed.tail.head == 1)
+    await eventually(lambda: watching.feed.tail.head == 1)
     assert not watching.feed.is_stale
     assert stage.following.reads == 1
 
@@ -400,7 +391,7 @@ async def test_memory_never_skips_what_it_was_not_told_of(stage: Stage, key: Inb
     # The second position is known and the first is not: nothing is shown.
     assert (watching.feed.tail.head, watching.wakes) == (0, 1)
     stage.following.before.open()
-    await until(lambda: watching.feed.tail.head == 2)
+    await eventually(lambda: watching.feed.tail.head == 2)
     assert watching.seqs() == [1, 2]
 
 
@@ -412,7 +403,7 @@ async def test_commits_told_in_another_order_than_they_were_made_are_shown_in_th
         await stage.here.create(key)
     for commit in reversed(stage.here.told()):
         stage.hub.committed([commit])
-    await until(lambda: watching.feed.tail.head == 3)
+    await eventually(lambda: watching.feed.tail.head == 3)
     assert watching.seqs() == [1, 2, 3]
 
 
@@ -421,7 +412,7 @@ async def test_a_commit_that_does_not_say_what_it_did_is_read(stage: Stage, key:
     await stage.here.create(key, "first", collapse_key="k")
     await stage.here.create(key, "second", collapse_key="k")
     stage.tell()
-    await until(lambda: watching.feed.tail.head == 2)
+    await eventually(lambda: watching.feed.tail.head == 2)
     assert [event.notification.title for event in watching.feed.tail.after(1) if event.notification] == ["second"]
 
 
@@ -433,7 +424,7 @@ async def test_a_commit_told_twice_is_shown_once(stage: Stage, key: InboxKey) ->
     stage.hub.committed([commit])
     await stage.here.create(key)
     stage.hub.committed(stage.here.told()[-1:])
-    await until(lambda: watching.feed.tail.head == 2)
+    await eventually(lambda: watching.feed.tail.head == 2)
     assert watching.seqs() == [1, 2]
 
 
@@ -444,7 +435,7 @@ async def test_a_read_that_is_older_than_memory_takes_nothing_back(stage: Stage,
     watching = await loaded(stage, key)
     stage.following.after.shut()
     refresh = asyncio.ensure_future(stage.hub.refresh(watching.feed))
-    await until(lambda: stage.following.after.is_reached)
+    await eventually(lambda: stage.following.after.is_reached)
     await stage.here.create(key)
     stage.tell()
     assert watching.seqs() == [1]
@@ -457,7 +448,7 @@ async def test_a_read_that_is_newer_than_memory_adds_only_what_memory_lacks(stag
     watching = await loaded(stage, key)
     stage.following.before.shut()
     refresh = asyncio.ensure_future(stage.hub.refresh(watching.feed))
-    await until(lambda: stage.following.before.is_reached)
+    await eventually(lambda: stage.following.before.is_reached)
     await stage.here.create(key)
     stage.tell()
     await stage.elsewhere.create(key)
@@ -471,14 +462,14 @@ async def test_memory_that_is_ahead_of_a_read_under_way_waits_for_the_next(stage
     stage.following.after.shut()
     await stage.elsewhere.create(key)
     stage.ring()
-    await until(lambda: stage.following.after.is_reached)
+    await eventually(lambda: stage.following.after.is_reached)
     await stage.elsewhere.create(key)
     await stage.here.create(key)
     stage.tell()
     stage.following.after.let_one()
-    await until(lambda: watching.seqs() == [1])
+    await eventually(lambda: watching.seqs() == [1])
     stage.following.after.open()
-    await until(lambda: watching.feed.tail.head == 3)
+    await eventually(lambda: watching.feed.tail.head == 3)
     assert watching.seqs() == [1, 2, 3]
 
 
@@ -486,7 +477,7 @@ async def test_more_than_one_read_takes_is_left_to_the_followers_to_read(stage: 
     watching = await loaded(stage, key)
     await asyncio.gather(*(stage.elsewhere.create(key) for _ in range(250)))
     stage.ring()
-    await until(lambda: watching.feed.tail.head == 250)
+    await eventually(lambda: watching.feed.tail.head == 250)
     assert not watching.feed.tail.covers(249)
     first = await stage.hub.page(watching.feed, 0)
     assert ([change.seq for change in first.changes], first.more) == (list(range(1, 201)), True)
@@ -500,7 +491,7 @@ async def test_what_was_missed_is_found_by_comparing(stage: Stage, key: InboxKey
     await stage.elsewhere.create(key)
     reads = stage.following.reads
     stage.hub.compare_all()
-    await until(lambda: watching.feed.tail.head == 1)
+    await eventually(lambda: watching.feed.tail.head == 1)
     assert watching.wakes == 2
     # Only what lags is read.
     assert (stage.following.reads, other.wakes) == (reads + 1, 1)
@@ -559,7 +550,7 @@ async def test_an_inbox_that_nobody_follows_is_forgotten_after_its_grace(stage: 
     stage.hub.unfollow(watching.feed, watching)
     assert stage.hub.followed == 1
     stage.hub.compare_all()
-    await until(lambda: stage.hub.followed == 0)
+    await eventually(lambda: stage.hub.followed == 0)
     stage.hub.measure()
     assert b"notify_tail_bytes 0.0" in stage.metrics.exposition()
     again = await loaded(stage, key)
@@ -585,13 +576,13 @@ async def test_an_inbox_forgotten_while_it_is_read_stays_forgotten(stage: Stage,
     stage.hub.start()
     stage.following.after.shut()
     watching = Watching(stage.hub, key)
-    await until(lambda: stage.following.after.is_reached)
+    await eventually(lambda: stage.following.after.is_reached)
     stage.hub.unfollow(watching.feed, watching)
     stage.hub.compare_all()
-    await until(lambda: stage.hub.followed == 0)
+    await eventually(lambda: stage.hub.followed == 0)
     again = Watching(stage.hub, key)
     stage.following.after.open()
-    await until(lambda: again.feed.is_loaded)
+    await eventually(lambda: again.feed.is_loaded)
     assert not watching.feed.is_loaded
     assert stage.hub.followed == 1
 
@@ -603,16 +594,16 @@ async def test_another_epoch_starts_every_connection_over_once(stage: Stage, key
     await stage.here.create(key)
     stage.tell()
     phones = [Phone(stage.parts, key) for _ in range(3)]
-    await until(lambda: all(phone.stands_at(1) for phone in phones))
+    await eventually(lambda: all(phone.stands_at(1) for phone in phones))
     before = phones[0].held.position
     await stage.database.execute("new_generation")
     stage.hub.compare_all()
-    await until(lambda: all(phone.stands_at(1) and phone.held.resets for phone in phones))
+    await eventually(lambda: all(phone.stands_at(1) and phone.held.resets for phone in phones))
     stage.hub.compare_all()
     await stage.hub._compare_with_database()
     await stage.here.create(key)
     stage.tell()
-    await until(lambda: all(phone.stands_at(2) for phone in phones))
+    await eventually(lambda: all(phone.stands_at(2) for phone in phones))
     assert [phone.held.resets for phone in phones] == [1, 1, 1]
     assert [len(phone.held.items) for phone in phones] == [2, 2, 2]
     assert phones[0].held.position != before
@@ -644,8 +635,8 @@ async def test_what_could_not_be_read_is_read_when_the_database_is_back(
     stranger = Watching(stage.hub, InboxKey("default", "bob"))
     assert watching.feed.tail.head == 0
     proxy.accept()
-    await until(lambda: watching.feed.tail.head == 1)
-    await until(lambda: stranger.feed.is_loaded)
+    await eventually(lambda: watching.feed.tail.head == 1)
+    await eventually(lambda: stranger.feed.is_loaded)
     await stage.close()
 
 
@@ -661,7 +652,7 @@ async def test_whoever_comes_while_the_database_is_away_is_served_when_it_is_bac
     with pytest.raises(DatabaseAwayError):
         await stage.hub._compare_with_database()
     proxy.accept()
-    await until(lambda: phone.stands_at(1))
+    await eventually(lambda: phone.stands_at(1))
     assert len(phone.held.items) == 1
     phone.leave()
     await stage.close()
@@ -696,7 +687,7 @@ class Interleavings(RuleBasedStateMachine):
             self._stage.hub.start()
             # One has been there for a while.
             self._phones.append(Phone(self._stage.parts, self._key))
-            await until(lambda: self._phones[0].stands_at(0))
+            await eventually(lambda: self._phones[0].stands_at(0))
 
         self._run(begin())
 
@@ -812,18 +803,8 @@ class Interleavings(RuleBasedStateMachine):
             phone.resume()
         truth = await stage.inboxes.changes(*self._key, None, 1000)
         try:
-            # What begins to wait while this looks is found by the next comparison.
-            async with asyncio.timeout(SECONDS):
-                while not all(self._is_current(phone, truth.position) for phone in self._phones):
-                    stage.hub.compare_all()
-                    await asyncio.sleep(0.002)
+            await eventually(lambda: not self._behind(truth.position), what=f"everybody at {truth.position}")
             self._check(truth)
-        except TimeoutError:
-            stand = [
-                f"{phone.held.position} {phone.connection._cursor=} {phone.connection._is_busy=}"
-                for phone in self._phones
-            ]
-            raise AssertionError(f"not everybody came to {truth.position}: {stand}") from None
         finally:
             for phone in self._phones:
                 phone.connection.leave()
@@ -831,9 +812,12 @@ class Interleavings(RuleBasedStateMachine):
             stage.here.told()
             stage.elsewhere.told()
 
-    def _is_current(self, phone: Phone, position: Position) -> bool:
-        phone.look()
-        return phone.held.position == str(position) and phone.held.counters != {}
+    def _behind(self, position: Position) -> list[Phone]:
+        for phone in self._phones:
+            phone.look()
+        # What begins to wait while this looks is found by the next comparison.
+        self._stage.hub.compare_all()
+        return [phone for phone in self._phones if phone.held.position != str(position) or not phone.held.counters]
 
     def _check(self, truth: Any) -> None:
         inbox = truth.inbox
@@ -893,7 +877,7 @@ async def test_a_start_that_the_database_takes_past_what_is_known_here_is_not_cl
     held = Held()
     held.position = str(Position(watching.feed.epoch, 0))
     phone = Phone(stage.parts, key, held)
-    await until(lambda: phone.stands_at(31))
+    await eventually(lambda: phone.stands_at(31))
     assert [block.seq for block in phone.shown if block.event == "inbox" and block.id] == [31]
     phone.leave()
 
@@ -902,13 +886,13 @@ async def test_what_was_forgotten_before_it_was_read_is_not_passed_over_in_silen
     kept, gone = await stage.here.create(key, "kept"), await stage.here.create(key, "gone")
     await loaded(stage, key)
     phone = Phone(stage.parts, key, Held())
-    await until(lambda: phone.stands_at(2))
+    await eventually(lambda: phone.stands_at(2))
     await stage.elsewhere.change(key, gone.id, "delete")
     async with stage.database.connection() as connection:
         await connection.execute("DELETE FROM notify.notifications WHERE id = $1", gone.id)
         await connection.execute("UPDATE notify.inboxes SET floor = head WHERE user_id = $1", key.user_id)
     stage.ring()
-    await until(lambda: phone.stands_at(3))
+    await eventually(lambda: phone.stands_at(3))
     assert (phone.held.resets, set(phone.held.items)) == (1, {str(kept.id)})
     phone.leave()
 
@@ -933,12 +917,14 @@ async def test_the_reply_to_resume_comes_after_what_was_on_its_way_and_before_wh
     stage.following.after.shut()
     socket = Socket(stage.parts, visitor, Start((beginning,)), terms, cast(Errands, None))
     serving = asyncio.create_task(socket({}, said.get, send))  # type: ignore[arg-type]
-    await until(lambda: stage.following.after.is_reached, "a page that is being read")
+    await eventually(lambda: stage.following.after.is_reached, what="a page that is being read")
     said.put_nowait({"type": "websocket.receive", "text": f'{{"type":"resume","after":"{beginning}","ref":"r"}}'})
-    await until(said.empty)
+    await eventually(said.empty)
     await asyncio.sleep(0)
     stage.following.after.open()
-    await until(lambda: sum(message["type"] == "inbox" and "id" in message for message in sent) == 2, "two starts")
+    await eventually(
+        lambda: sum(message["type"] == "inbox" and "id" in message for message in sent) == 2, what="two starts"
+    )
     assert [message["type"] for message in sent].count("reply") == 1
     place = [message["type"] for message in sent].index("reply")
     for part in (sent[:place], sent[place:]):

@@ -21,6 +21,7 @@ from support.clock import ManualClock
 from support.credentials import bearer, key, token
 from support.problems import problem_in
 from support.processes import ADMIN, ADMIN_KEY, NotifyProcess
+from support.waiting import eventually
 
 HELLO = {"to": "alice", "title": "hello"}
 REPLAYED = "idempotency-replayed"
@@ -67,13 +68,9 @@ def held_inbox(database_url: str, user_id: str) -> Iterator[None]:
 
 async def somebody_waits(database_url: str) -> None:
     """Until a statement of ours waits for a lock."""
-    deadline = time.monotonic() + 10
+    looking = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     with psycopg.connect(database_url, autocommit=True) as connection:
-        while not connection.execute(
-            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        ).fetchall():
-            assert time.monotonic() < deadline, "nothing ever waited for the lock"
-            await asyncio.sleep(0.01)
+        await eventually(lambda: connection.execute(looking).rowcount, what="somebody who waits for a lock")
 
 
 async def test_the_same_request_again_gets_the_first_answer(client: httpx.AsyncClient) -> None:

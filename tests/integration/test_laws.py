@@ -25,10 +25,10 @@ from notify.store.commands import ChangeCommand, CreateCommand, IdempotencyKey
 from notify.store.commits import Commit
 from notify.store.migrate import Migrations
 from support.calls import count, everything, send
-from support.calls import eventually as until
 from support.invariants import check_inboxes, check_positions, history, keep_history, rows
 from support.processes import ADMIN, ADMIN_KEY
 from support.servers import TestServer
+from support.waiting import eventually
 
 OPEN_SECONDS = float(os.environ.get("NOTIFY_TEST_SECONDS", "2"))
 """How long a producer keeps its transaction open."""
@@ -88,7 +88,7 @@ async def so_many_wait(url: str, how_many: int) -> None:
     async def look() -> bool:
         return waiting(url) == how_many
 
-    await until(look)
+    await eventually(look)
 
 
 async def gathered(*calls: Coroutine[Any, Any, httpx.Response]) -> list[asyncio.Task[httpx.Response]]:
@@ -194,7 +194,7 @@ async def test_what_is_stored_only_after_the_lock_was_taken_is_not_touched_witho
         async def look() -> bool:
             return bool(rows(any_database_url, "SELECT FROM notify.notifications WHERE id = %s", id_))
 
-        await until(look)
+        await eventually(look)
 
     batch = service.writer.batch_of([ChangeCommand("default", None, id_, "read")])
     async with service.database.transaction() as connection:
@@ -285,12 +285,12 @@ async def test_nobody_holds_a_later_inbox_while_waiting_for_an_earlier_one(
                 writing = [asyncio.create_task(create(client, "mia"))]
                 await so_many_wait(any_database_url, 1)
                 writing += map(asyncio.create_task, getattr(Writes(client, any_database_url, ids), name)())
-                await until(is_queued(service, 0 if "outbox" in name else len(writing) - 1))
-            await until(is_done(writing[0]))
+                await eventually(is_queued(service, 0 if "outbox" in name else len(writing) - 1))
+            await eventually(is_done(writing[0]))
             await so_many_wait(any_database_url, 1)
             await lock(holder, "zoe", "NOWAIT")
         await asyncio.gather(*writing)
-        await until(is_empty(any_database_url))
+        await eventually(is_empty(any_database_url))
 
 
 def is_queued(service: Service, how_many: int) -> Callable[[], Awaitable[bool]]:
@@ -390,7 +390,7 @@ async def test_whoever_was_chosen_to_end_a_deadlock_or_a_conflict_is_tried_again
         for call in calls:
             rows(any_database_url, "SELECT setval('public.tries', 1, false)")
             await call()
-            await until(is_empty(any_database_url))
+            await eventually(is_empty(any_database_url))
             assert rows(any_database_url, "SELECT last_value > 2 AS tried_again FROM public.tries") == [
                 {"tried_again": True}
             ]
@@ -465,7 +465,7 @@ async def test_what_is_asked_for_during_a_commit_shares_the_next(start: Start, a
             others = await gathered(
                 *(client.post("/v1/notifications", json={"to": f"user-{n}", "title": "One"}) for n in range(50))
             )
-            await until(is_queued(service, 50))
+            await eventually(is_queued(service, 50))
         for each in (*first, *others):
             assert (await each).status_code == 201
     transactions = [row["transaction"] for row in history(any_database_url)]
@@ -483,7 +483,7 @@ async def test_what_collapses_into_one_notification_shares_a_commit_too_but_hold
             first = await gathered(client.post("/v1/notifications", json={"to": "alice", "title": "One"}))
             await so_many_wait(any_database_url, 1)
             others = await gathered(*(client.post("/v1/notifications", json=body) for _ in range(MOST_STEPS + 8)))
-            await until(is_queued(service, MOST_STEPS + 8))
+            await eventually(is_queued(service, MOST_STEPS + 8))
         assert {(await each).status_code for each in (*first, *others)} == {201}
     assert changes_by_transaction(any_database_url, "bob") == [MOST_STEPS, 8]
 
@@ -567,7 +567,7 @@ async def test_no_transaction_of_a_bulk_change_has_more_than_500_rows(start: Sta
         "INSERT INTO notify.outbox (user_id, title) SELECT 'alice', 'Two' FROM generate_series(1, 1200) RETURNING id",
     )
 
-    await until(is_empty(any_database_url), 30)
+    await eventually(is_empty(any_database_url), 30)
     largest = rows(
         any_database_url,
         "SELECT count(*) AS count FROM observed.given GROUP BY transaction ORDER BY count DESC LIMIT 1",
@@ -615,7 +615,7 @@ async def test_a_producer_that_leaves_its_transaction_open_delays_nobody(start: 
         async def look() -> bool:
             return bool((await count(client))["total"] > before)
 
-        await until(look)
+        await eventually(look)
 
     async with (
         calling(await start()) as client,
@@ -645,7 +645,7 @@ async def test_a_producer_that_leaves_its_transaction_open_delays_nobody(start: 
         async def look() -> bool:
             return any(row["title"] == "Held back" for row in history(any_database_url))
 
-        await until(look)
+        await eventually(look)
 
 
 async def test_each_row_is_claimed_by_exactly_one_of_several_processes(start: Start, any_database_url: str) -> None:
@@ -654,7 +654,7 @@ async def test_each_row_is_claimed_by_exactly_one_of_several_processes(start: St
         for n in range(300):
             key = f"{n % 2}" if n % 5 == 0 else None
             await producer.execute("SELECT notify.send(%s, %s, collapse_key => %s)", (f"user-{n % 7}", f"{n}", key))
-    await until(is_empty(any_database_url), 30)
+    await eventually(is_empty(any_database_url), 30)
     assert sorted(int(row["title"]) for row in history(any_database_url)) == list(range(300))
 
     def shares() -> list[float]:
@@ -663,7 +663,7 @@ async def test_each_row_is_claimed_by_exactly_one_of_several_processes(start: St
     async def all_are_accounted_for() -> bool:
         return sum(shares()) == 300
 
-    await until(all_are_accounted_for)
+    await eventually(all_are_accounted_for)
     assert all(shares()), f"one did it all: {shares()}"
 
 
@@ -676,9 +676,9 @@ async def test_rows_that_one_process_has_claimed_are_passed_over_by_the_others(
         async with holding(any_database_url, "alice"):
             await outbox(any_database_url, *(("alice", "k") for _ in range(10)), *(("bob", None) for _ in range(30)))
             # Whoever has the rows for alice waits for her inbox; the others see to the rest.
-            await until(lambda: so_many_are_left(any_database_url, 10))
+            await eventually(lambda: so_many_are_left(any_database_url, 10))
             assert waiting(any_database_url) == 1
-        await until(is_empty(any_database_url))
+        await eventually(is_empty(any_database_url))
     assert [row["position"] for row in history(any_database_url) if row["user_id"] == "alice"] == list(range(1, 12))
 
 
@@ -694,7 +694,7 @@ async def test_an_id_that_was_sent_before_is_not_sent_again_and_leaves_nothing_b
     for title in ("first", "second"):
         with psycopg.connect(any_database_url) as producer:
             producer.execute("INSERT INTO notify.outbox (id, user_id, title) VALUES (%s, 'alice', %s)", (id_, title))
-        await until(is_empty(any_database_url))
+        await eventually(is_empty(any_database_url))
     assert [row["title"] for row in history(any_database_url)] == ["first"]
 
 
@@ -754,12 +754,12 @@ async def test_what_rang_while_nobody_listened_is_found_when_the_listener_is_bac
     async def is_listening() -> bool:
         return bool(rows(any_database_url, terminate.replace("pg_terminate_backend(pid, 5000)", "pid")))
 
-    await until(is_listening)
+    await eventually(is_listening)
     with psycopg.connect(any_database_url) as connection:
         assert connection.execute(terminate).fetchall() == [(True,)]
         connection.execute("SELECT notify.send('alice', 'One')")
 
-    await until(is_empty(any_database_url), 5)
+    await eventually(is_empty(any_database_url), 5)
 
 
 # Law 9: a changes feed, not a history.

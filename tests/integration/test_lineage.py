@@ -22,10 +22,11 @@ from notify.app import Service
 from notify.settings import Settings
 from notify.store.embedded import EmbeddedPostgres
 from notify.store.migrate import Migrations
-from support.calls import changes, eventually, send
+from support.calls import changes, send
 from support.invariants import rows
 from support.processes import ADMIN, ADMIN_KEY, NotifyProcess
 from support.servers import DEBIAN_15, TestServer, reachable_folder
+from support.waiting import eventually
 
 
 @asynccontextmanager

@@ -23,10 +23,11 @@ from notify.settings import Settings
 from notify.store import migrate, tables
 from notify.store.migrate import MigrationError, Migrations
 from notify.store.tables import metadata_for
-from support.calls import ALICE, eventually
+from support.calls import ALICE
 from support.invariants import rows
 from support.processes import ADMIN, ADMIN_KEY
 from support.servers import TestServer
+from support.waiting import eventually
 
 _DESCRIPTION: dict[str, LiteralString] = {
     "relations": """

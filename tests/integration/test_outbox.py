@@ -12,9 +12,10 @@ from psycopg import errors
 
 from notify.app import Service
 from notify.settings import Settings
-from support.calls import ALICE, count, eventually, everything, mark, send
+from support.calls import ALICE, count, everything, mark, send
 from support.invariants import check_inboxes, rows
 from support.processes import ADMIN, ADMIN_KEY
+from support.waiting import eventually
 
 
 @pytest.fixture

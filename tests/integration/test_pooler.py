@@ -14,11 +14,11 @@ import pytest
 from notify.app import Service
 from notify.settings import Settings
 from notify.store.migrate import Migrations
-from support.calls import ALICE, changes, count, eventually, everything, mark, send
+from support.calls import ALICE, changes, count, everything, mark, send
 from support.invariants import check_inboxes, rows
 from support.processes import ADMIN, ADMIN_KEY
 from support.servers import TestServer, reachable_folder, require
-from support.waiting import until
+from support.waiting import eventually, until
 
 _CONFIGURATION = """
 [databases]

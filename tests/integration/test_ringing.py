@@ -18,10 +18,10 @@ from notify.settings import Settings
 from notify.store.commits import Commit
 from notify.store.rows import InboxState
 from support.calls import ALICE, count, mark, send
-from support.calls import eventually as until
 from support.invariants import rows
 from support.processes import ADMIN, ADMIN_KEY
 from support.proxy import Proxy
+from support.waiting import eventually
 
 
 @asynccontextmanager
@@ -36,7 +36,7 @@ async def hearing(url: str) -> AsyncIterator[Callable[[], Awaitable[list[str]]]]
             await connection.execute("SELECT")
             return "so far" in payloads
 
-        await until(all_of_it)
+        await eventually(all_of_it)
         end = payloads.index("so far")
         told = payloads[:end]
         del payloads[: end + 1]
@@ -81,13 +81,13 @@ async def test_a_listener_that_hears_nothing_because_the_network_has_parted_find
             database_url=database_url, listen_database_url=proxy.url, admin_key=ADMIN_KEY, outbox_poll_seconds=3600
         )
         async with Service(settings).running() as service:
-            await until(is_connected(wanted=True))
+            await eventually(is_connected(wanted=True))
             proxy.stall()
             # psycopg first asks the server in vain to cancel the question, for twice 5 s.
-            await until(is_connected(wanted=False), 20)
+            await eventually(is_connected(wanted=False), 20)
             rows(database_url, "SELECT notify.send('alice', 'One')")
             proxy.resume()
-            await until(is_empty(database_url))
+            await eventually(is_empty(database_url))
 
 
 async def test_listeners_that_lost_the_database_together_do_not_come_back_together(
@@ -115,7 +115,7 @@ async def test_listeners_that_lost_the_database_together_do_not_come_back_togeth
     listeners = [Listener(url, "notify", Metrics(), on_connect=nothing, on_ring=nothing) for _ in range(2)]
     for listener in listeners:
         listener.start()
-    await until(have_paused)
+    await eventually(have_paused)
     for listener in listeners:
         await listener.stop()
     one, other = (each[:10] for each in pauses.values())
@@ -140,7 +140,7 @@ async def test_no_transaction_of_ours_carries_a_ring(any_database_url: str) -> N
             rows(any_database_url, "SELECT notify.send('alice', 'One')")
             while await service.outbox.claim(10):
                 pass
-            await until(is_empty(any_database_url))
+            await eventually(is_empty(any_database_url))
             for answer in (
                 await client.patch(f"/v1/notifications/{id_}", json={"body": "Two"}),
                 await client.post("/v1/notifications/read-all", params=ALICE),
@@ -162,7 +162,7 @@ async def test_what_is_rung_together_goes_out_in_as_few_payloads_as_postgresql_t
     async with hearing(any_database_url) as heard:
         doorbell.ring(commit(inbox_id, seq) for seq in (98, 99, 100) for inbox_id in range(100_000, 100_000 + inboxes))
         doorbell.start()
-        payloads = await until(heard)
+        payloads = await eventually(heard)
         await doorbell.stop()
     if not fits:
         assert payloads == [COMPARE_ALL]
@@ -183,7 +183,7 @@ async def test_rings_that_follow_each_other_at_once_share_a_notify(
         for inbox_id in (1, 2, 3):
             doorbell.ring([commit(inbox_id, 1)])
             await asyncio.sleep(0)
-        assert await until(heard) == ["inboxes 1.abcdefghij.1,2.abcdefghij.1,3.abcdefghij.1"]
+        assert await eventually(heard) == ["inboxes 1.abcdefghij.1,2.abcdefghij.1,3.abcdefghij.1"]
         await doorbell.stop()
 
 
@@ -193,9 +193,9 @@ async def test_a_ring_that_postgresql_refuses_does_not_end_the_ringing(database_
     async with hearing(database_url) as heard:
         doorbell.ring([commit(1, 1, epoch="x" * 9_000)])
         doorbell.start()
-        await until(has_taken(doorbell))
+        await eventually(has_taken(doorbell))
         doorbell.ring([commit(2, 1)])
-        assert await until(heard) == ["inboxes 2.abcdefghij.1"]
+        assert await eventually(heard) == ["inboxes 2.abcdefghij.1"]
         await doorbell.stop()
 
 

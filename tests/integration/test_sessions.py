@@ -18,15 +18,16 @@ import pytest
 
 from notify.app import Service
 from notify.core.ids import uuid7
-from notify.live.follower import Connection
+from notify.live.connection import Connection
 from notify.settings import Settings
-from support.calls import eventually, send
+from support.calls import send
 from support.clock import ManualClock
 from support.invariants import rows
 from support.processes import ADMIN, ADMIN_KEY
 from support.proxy import Proxy
 from support.servers import TestServer
 from support.visits import visiting
+from support.waiting import eventually
 
 POLL_SECONDS = 0.2
 EACH = pytest.mark.parametrize("url", ["embedded", "debian 15"], indirect=True)
@@ -97,8 +98,8 @@ async def listed(client: httpx.AsyncClient, how_many: int, user_id: str = "alice
         found = await sessions(client, user_id)
         return [found] if len(found) == how_many else []
 
-    (found,) = await eventually(look)
-    return found
+    found: list[list[dict[str, Any]]] = await eventually(look)
+    return found[0]
 
 
 async def presence(client: httpx.AsyncClient, *user_ids: str) -> list[dict[str, Any]]:

@@ -1,15 +1,10 @@
 """Calls that most tests make, checked to have succeeded."""
 
-import asyncio
-import time
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 
-__all__ = ("ALICE", "changes", "count", "eventually", "everything", "mark", "send")
-
-T = TypeVar("T")
+__all__ = ("ALICE", "changes", "count", "everything", "mark", "send")
 
 ALICE = {"user_id": "alice"}
 
@@ -48,12 +43,3 @@ def _body(answer: httpx.Response) -> dict[str, Any]:
     assert answer.status_code == 200, answer.text
     body: dict[str, Any] = answer.json()
     return body
-
-
-async def eventually(look: Callable[[], Awaitable[T]], seconds: float = 10) -> T:
-    """The first truthy answer to a question that is asked again and again."""
-    deadline = time.monotonic() + seconds
-    while not (found := await look()):
-        assert time.monotonic() < deadline, f"it did not come within {seconds} s; last seen: {found!r}"
-        await asyncio.sleep(0.02)
-    return found

@@ -29,7 +29,7 @@ from notify.core.errors import (
 from notify.core.identity import Caller
 from notify.core.position import Position
 from notify.live.closing import BY_REASON, FORBIDDEN, Closing
-from notify.live.follower import Parts, Start, Visitor
+from notify.live.connection import Parts, Start, Visitor
 from notify.live.messages import (
     AuthMessage,
     ByeMessage,

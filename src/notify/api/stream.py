@@ -16,7 +16,7 @@ from notify.api.messages import Owner
 from notify.api.routes import route
 from notify.core.ids import uuid7
 from notify.core.text import DeviceName, NotificationType
-from notify.live.follower import Parts, Start, Visitor
+from notify.live.connection import Parts, Start, Visitor
 from notify.live.roster import Roster
 from notify.live.sse import STREAM_HEADERS, EventStream, Farewell
 from notify.store.following import InboxKey

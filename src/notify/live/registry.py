@@ -18,8 +18,8 @@ import structlog
 
 from notify.core.errors import DatabaseAwayError, NotFoundError
 from notify.core.ids import uuid7
+from notify.live.connection import Connection
 from notify.live.doorbell import Doorbell
-from notify.live.follower import Connection
 from notify.live.roster import Roster, Watcher
 from notify.metrics import Metrics
 from notify.store.database import TRY_AGAIN

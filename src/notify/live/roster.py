@@ -10,7 +10,7 @@ import structlog
 
 from notify.core.clock import Clock
 from notify.core.errors import DatabaseAwayError
-from notify.live.follower import Connection
+from notify.live.connection import Connection
 from notify.live.messages import ByeReason
 from notify.metrics import Metrics
 

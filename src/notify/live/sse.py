@@ -9,7 +9,7 @@ from litestar.types import Receive, Scope, Send
 from notify.core.event import Reset
 from notify.core.position import Position
 from notify.live import frames
-from notify.live.follower import Connection, Parts, Start, Visitor
+from notify.live.connection import Connection, Parts, Start, Visitor
 from notify.live.messages import ByeData, ByeReason, InboxData, TokenData
 from notify.live.tail import LiveEvent
 from notify.live.transport import dropping

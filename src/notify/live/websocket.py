@@ -16,7 +16,7 @@ from notify.core.event import Reset
 from notify.core.position import Position
 from notify.core.problem import problem_of
 from notify.live.closing import BY_REASON
-from notify.live.follower import Connection, Parts, Start, Visitor
+from notify.live.connection import Connection, Parts, Start, Visitor
 from notify.live.messages import (
     AckMessage,
     ByeMessage,

@@ -7,17 +7,18 @@ it looks again. Nothing waits for it.
 import asyncio
 import time
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from functools import partial
 from itertools import islice
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol
 
 import structlog
 from msgspec import Struct
 
-from notify.core.errors import DatabaseAwayError, MalformedPositionError
+from notify.core.errors import MalformedPositionError
 from notify.core.event import Reset
 from notify.core.position import Position, ResetReason
+from notify.live.awaiting import begun, patiently
 from notify.live.hub import Feed, Follower, Hub
 from notify.live.messages import ByeReason
 from notify.live.tail import LiveEvent
@@ -31,12 +32,9 @@ __all__ = ("Connection", "Parts", "Start", "Visitor")
 
 log = structlog.get_logger(__name__)
 
-T = TypeVar("T")
-
 _SNAPSHOT = 100
 _FIRST_PAGE = 20
 _PAGE_BYTES = 128 * 1024
-_PAUSE_WHEN_AWAY_SECONDS = 0.5
 
 
 class Start(Struct, frozen=True):
@@ -199,13 +197,13 @@ class Connection(Follower):
         """Where a named device left off, whichever process it was connected to."""
         if self.visitor.device is None:
             return ()
-        position = await _patiently(partial(self._devices.position, *self.key, self.visitor.device))
+        position = await patiently(partial(self._devices.position, *self.key, self.visitor.device))
         return () if position is None else (str(position),)
 
     async def _resume(self, position: Position, start: Start) -> None:
         if position.seq > self.feed.tail.head:
             # Another process may be ahead of what is known here.
-            await _patiently(partial(self._hub.refresh, self.feed))
+            await patiently(partial(self._hub.refresh, self.feed))
         reason = position.invalid_in(self.feed.bounds)
         if reason is not None:
             await self._reset(reason, start)
@@ -215,7 +213,7 @@ class Connection(Follower):
     async def _reset(self, reason: ResetReason, start: Start) -> None:
         self._metrics.resets.labels(reason).inc()
         # What the fresh start reads must not be newer than what is known here: that would look like another reset.
-        await _patiently(partial(self._hub.refresh, self.feed))
+        await patiently(partial(self._hub.refresh, self.feed))
         bounds = self.feed.bounds
         floor, head = Position(bounds.epoch, bounds.floor), Position(bounds.epoch, bounds.head)
         await self._write_and_wait([self._frame_reset(Reset(reason, str(floor), str(head)))])
@@ -225,7 +223,7 @@ class Connection(Follower):
         if start.fresh == "now":
             self._go_to(self.feed.head)
             return
-        page = await _patiently(partial(self._inboxes.page, *self.key, Filters(status="unread"), _SNAPSHOT, None))
+        page = await patiently(partial(self._inboxes.page, *self.key, Filters(status="unread"), _SNAPSHOT, None))
         self._go_to(page.inbox.position)
         self._is_starting = False
         # Oldest first, without ids: only the closing counters carry the position that all of it is consistent with.
@@ -297,7 +295,7 @@ class Connection(Follower):
         try:
             while self._is_behind() and (room := self._room()) != 0:
                 limit = most if room is None else min(most, room)
-                news = await _patiently(partial(self._hub.page, self.feed, self._cursor, limit))
+                news = await patiently(partial(self._hub.page, self.feed, self._cursor, limit))
                 bounds = news.inbox.bounds
                 reason = Position(self._epoch, self._cursor, self._since_floor).invalid_in(bounds)
                 if reason is not None:
@@ -334,16 +332,14 @@ class Connection(Follower):
 
     def _write(self, frames: list[Any]) -> None:
         """Without a task where the socket takes it at once, which is nearly always."""
-        sending = self._send(frames)
         self.last_sent = time.monotonic()
         try:
-            waits_for = sending.send(None)
-        except StopIteration:
-            return
+            rest = begun(self._send(frames))
         except OSError:
             self._is_over = True
             return
-        self._work(lambda: self._until_taken(_rest_of(sending, waits_for)))
+        if rest is not None:
+            self._work(lambda: self._until_taken(rest))
 
     async def _write_and_wait(self, frames: list[Any]) -> None:
         self.last_sent = time.monotonic()
@@ -397,52 +393,6 @@ class Connection(Follower):
 
 def feed_state(feed: Feed) -> InboxState:
     return InboxState(feed.bounds, feed.unread, feed.unseen, feed.total)
-
-
-async def _rest_of(sending: Coroutine[Any, Any, None], waits_for: Any) -> None:
-    await _Rest(sending, waits_for)
-
-
-class _Rest:
-    """The rest of a coroutine that was driven by hand up to the first thing it waits for."""
-
-    def __init__(self, coroutine: Coroutine[Any, Any, None], waits_for: Any) -> None:
-        self._coroutine = coroutine
-        self._waits_for = waits_for
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        waits_for = self._waits_for
-        while True:
-            try:
-                value = yield waits_for
-            except BaseException as error:  # noqa: BLE001 - passed on to whom it belongs
-                resume = partial(self._coroutine.throw, error)
-            else:
-                resume = partial(self._coroutine.send, value)
-            try:
-                waits_for = resume()
-            except StopIteration:
-                return
-
-
-async def _patiently(read: Callable[[], Awaitable[T]]) -> T:
-    """For as long as it takes: whoever has come to follow an inbox stays while the database is away."""
-    while True:
-        reading = asyncio.ensure_future(read())
-        try:
-            # Whoever leaves meanwhile must not take a connection of the pool along, as a cancelled query does.
-            return await asyncio.shield(reading)
-        except DatabaseAwayError:
-            await asyncio.sleep(_PAUSE_WHEN_AWAY_SECONDS)
-        except asyncio.CancelledError:
-            reading.add_done_callback(_unheard)
-            raise
-
-
-def _unheard(reading: "asyncio.Future[Any]") -> None:
-    """Nobody waits for it any more; asyncio would report that nobody heard how it failed."""
-    if not reading.cancelled():
-        reading.exception()
 
 
 def _parsed(text: str) -> Position | None:

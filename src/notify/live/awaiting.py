@@ -1,0 +1,65 @@
+"""Two ways to wait that asyncio lacks: not at all, where nothing has to be waited for, and for as long as it takes."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from functools import partial
+from typing import Any, TypeVar
+
+from notify.core.errors import DatabaseAwayError
+
+__all__ = ("begun", "patiently")
+
+T = TypeVar("T")
+
+_PAUSE_WHEN_AWAY_SECONDS = 0.5
+
+
+def begun(coroutine: Coroutine[Any, Any, None]) -> Awaitable[None] | None:
+    """Runs it here and now, up to the first thing it waits for; the rest, unless there is none."""
+    try:
+        waits_for = coroutine.send(None)
+    except StopIteration:
+        return None
+    return _Rest(coroutine, waits_for)
+
+
+class _Rest:
+    """The rest of a coroutine that was driven by hand up to the first thing it waits for."""
+
+    def __init__(self, coroutine: Coroutine[Any, Any, None], waits_for: Any) -> None:
+        self._coroutine = coroutine
+        self._waits_for = waits_for
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        waits_for = self._waits_for
+        while True:
+            try:
+                value = yield waits_for
+            except BaseException as error:  # noqa: BLE001 - passed on to whom it belongs
+                resume = partial(self._coroutine.throw, error)
+            else:
+                resume = partial(self._coroutine.send, value)
+            try:
+                waits_for = resume()
+            except StopIteration:
+                return
+
+
+async def patiently(read: Callable[[], Awaitable[T]]) -> T:
+    """For as long as it takes: whoever has come to follow an inbox stays while the database is away."""
+    while True:
+        reading = asyncio.ensure_future(read())
+        try:
+            # Whoever leaves meanwhile must not take a connection of the pool along, as a cancelled query does.
+            return await asyncio.shield(reading)
+        except DatabaseAwayError:
+            await asyncio.sleep(_PAUSE_WHEN_AWAY_SECONDS)
+        except asyncio.CancelledError:
+            reading.add_done_callback(_unheard)
+            raise
+
+
+def _unheard(reading: "asyncio.Future[Any]") -> None:
+    """Nobody waits for it any more; asyncio would report that nobody heard how it failed."""
+    if not reading.cancelled():
+        reading.exception()
