@@ -1,5 +1,6 @@
 """The fixtures that every kind of test may use."""
 
+import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from typing import Any, cast
@@ -15,6 +16,8 @@ from support.processes import ADMIN, ADMIN_KEY, NotifyProcess
 from support.servers import DEBIAN_15, TestServer, require, running_server
 
 logs.configure("warning", "json")
+# Whoever runs the tests in the background may have had it ignored, and what they start would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

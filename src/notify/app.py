@@ -5,13 +5,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
-import msgspec
 from litestar import Litestar, Router
 from litestar.di import Provide
 from litestar.types import ASGIApp
 
 from notify.api.access import guard_with
-from notify.api.asyncapi import asyncapi_document
 from notify.api.auth import Authenticator
 from notify.api.cors import Cors
 from notify.api.devices import DevicesController
@@ -20,7 +18,6 @@ from notify.api.envelope import Envelope, keep_failure
 from notify.api.health import HealthController, Readiness
 from notify.api.identities import AppsController, TokensController
 from notify.api.inbox import ChangesController, InboxController
-from notify.api.openapi import openapi_document
 from notify.api.problems import exception_handlers
 from notify.api.sending import SendingController
 from notify.api.sessions import PresenceController, RefreshController, SessionsController
@@ -260,7 +257,7 @@ class Service:
             async with self.running():
                 yield
 
-        app = Litestar(
+        return Litestar(
             route_handlers=_ROUTES,
             dependencies={name: Provide(_always(part), sync_to_thread=False) for name, part in provided.items()},
             guards=[guard_with(self.authenticator)],
@@ -270,9 +267,6 @@ class Service:
             openapi_config=None,
             logging_config=None,
         )
-        app.state.openapi = msgspec.json.encode(openapi_document(app))
-        app.state.asyncapi = msgspec.json.encode(asyncapi_document())
-        return app
 
 
 def _always(part: Any) -> Any:

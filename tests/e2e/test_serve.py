@@ -29,9 +29,9 @@ PACKAGE = Path(__file__).parents[2] / "src" / "notify"
 Start = Callable[..., NotifyProcess]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def data_folder() -> Iterator[Path]:
-    """A place for everything of one installation, used by the tests below one after the other."""
+    """A place for everything of one installation."""
     with reachable_folder() as folder:
         yield folder / "data"
 
@@ -111,6 +111,10 @@ def test_a_first_start_says_how_to_use_it_and_what_it_says_works_as_printed(star
 
 
 def test_a_later_start_finds_everything_as_it_was(start: Start, data_folder: Path) -> None:
+    first = start()
+    _, send, _ = printed_commands(first)
+    bash(send)
+    assert first.stop(signal.SIGTERM) == 0
     key = (data_folder / "admin.key").read_text()
     service = start()
     _, send, list_ = printed_commands(service)
@@ -126,7 +130,7 @@ def test_it_can_be_stopped_at_any_moment_of_its_start(data_folder: Path) -> None
     process = subprocess.Popen(
         [sys.executable, "-m", "notify", "serve"],
         env=environment_with({"NOTIFY_DATA_DIR": str(data_folder), "PORT": "0"}),
-        cwd=data_folder,
+        cwd=data_folder.parent,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

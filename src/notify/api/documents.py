@@ -1,18 +1,22 @@
 """The pages for people: the API's documentation, offline, and what each kind of problem means."""
 
 import re
+from functools import cache, lru_cache
 from html import escape
 from pathlib import Path
 from typing import Any
 
-from litestar import Response, get
+import msgspec
+from litestar import Litestar, Response, get
 from litestar.connection import Request
 from litestar.params import FromPath
 from litestar.router import Router
 from litestar.static_files import create_static_files_router
 
 from notify.api.access import Access
+from notify.api.asyncapi import asyncapi_document
 from notify.api.inputs import NoQuery, read_query
+from notify.api.openapi import openapi_document
 from notify.api.routes import route
 from notify.core.errors import NotFoundError, ProblemError, all_problems
 
@@ -125,6 +129,17 @@ def _prose(text: str) -> str:
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
+# Made when they are first asked for: a service starts without.
+@lru_cache(maxsize=1)
+def _encoded_openapi(app: Litestar) -> bytes:
+    return msgspec.json.encode(openapi_document(app))
+
+
+@cache
+def _encoded_asyncapi() -> bytes:
+    return msgspec.json.encode(asyncapi_document())
+
+
 @get(
     "/openapi.json",
     operation_id="openapi",
@@ -134,7 +149,7 @@ def _prose(text: str) -> str:
 )
 async def openapi(request: Request[Any, Any, Any]) -> Response[bytes]:
     read_query(request, NoQuery)
-    return Response(request.app.state.openapi, media_type="application/json", headers={"Cache-Control": "no-cache"})
+    return Response(_encoded_openapi(request.app), media_type="application/json", headers={"Cache-Control": "no-cache"})
 
 
 @get(
@@ -146,7 +161,7 @@ async def openapi(request: Request[Any, Any, Any]) -> Response[bytes]:
 )
 async def asyncapi(request: Request[Any, Any, Any]) -> Response[bytes]:
     read_query(request, NoQuery)
-    return Response(request.app.state.asyncapi, media_type="application/json", headers={"Cache-Control": "no-cache"})
+    return Response(_encoded_asyncapi(), media_type="application/json", headers={"Cache-Control": "no-cache"})
 
 
 def _assets(folder: str) -> Router:
