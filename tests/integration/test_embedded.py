@@ -139,6 +139,13 @@ def used(lend: Callable[[str], Path]) -> Path:
 
 
 @pytest.fixture
+def copied(template: Path, place: Path) -> Path:
+    """For what leaves the cluster in another state than it was in."""
+    subprocess.run(["cp", "-a", template, place / "data"], check=True)
+    return place / "data"
+
+
+@pytest.fixture
 def service(used: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Another process that has the folder, and has started its PostgreSQL."""
     with serve(used) as process:
@@ -559,25 +566,24 @@ def test_the_last_backend_of_a_killed_server_is_waited_for(used: Path, postgres:
     assert ask(embedded.url, "SELECT column1 FROM kept") == "grüße"
 
 
-def test_a_long_recovery_is_waited_for(used: Path, postgres: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_recovery_is_waited_for(copied: Path, postgres: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedded_module, "_START_SECONDS", 0.5)
-    (used / "postgresql" / "recovery.signal").touch()
-    embedded = postgres(used, settings={"restore_command": "sleep 0.4; false"})
+    (copied / "postgresql" / "recovery.signal").touch()
+    embedded = postgres(copied, settings={"restore_command": "sleep 0.4; false"})
     begun = time.monotonic()
     embedded.start()
     assert time.monotonic() - begun > 0.8
     assert ask(embedded.url, "SELECT column1 FROM kept") == "grüße"
 
 
-def test_a_recovery_that_never_ends_is_given_up(used: Path, postgres: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_recovery_that_never_ends_is_given_up(copied: Path, postgres: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedded_module, "_RECOVERY_SECONDS", 0.5)
-    (used / "postgresql" / "recovery.signal").touch()
-    embedded = postgres(used, settings={"restore_command": "sleep 60"})
+    (copied / "postgresql" / "recovery.signal").touch()
+    embedded = postgres(copied, settings={"restore_command": "sleep 60"})
     with pytest.raises(EmbeddedError, match=r"does not come up: FATAL: .*the database system is .*starting") as caught:
         embedded.start()
     one_line(caught)
-    assert Postmaster.running(used / "postgresql") is None
-    (used / "postgresql" / "recovery.signal").unlink()
+    assert Postmaster.running(copied / "postgresql") is None
 
 
 def test_a_server_that_cannot_shut_down_quickly_is_made_to(
