@@ -378,7 +378,7 @@ async def test_every_message_with_a_ref_is_replied_to_once_and_no_other(alice: U
             *((mark, {"ids": [id_]}) for mark in ("read", "unread", "seen", "archive", "unarchive")),
             ("read_all", {}),
             ("resume", {"after": closing["id"]}),
-            ("auth", {"token": alice.token()}),
+            ("auth", {"token": alice.token(scope="inbox send")}),
             ("auth", {"token": "nonsense"}),
             ("send", {"notification": {"to": alice.name, "title": "t"}}),
             ("send", {"notification": {"to": alice.name}}),
