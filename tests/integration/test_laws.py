@@ -267,8 +267,11 @@ class Writes:
     def rows_of_the_outbox(self) -> list[Coroutine[Any, Any, None]]:
         return [outbox(self.url, ("zoe", None), ("alice", None))]
 
-    def rows_of_the_outbox_that_are_written_in_two_groups(self) -> list[Coroutine[Any, Any, None]]:
-        # The second has to wait for what the first makes of the key.
+    def creates_of_which_one_collapses_into_the_other(self) -> list[Coroutine[Any, Any, None]]:
+        # The second has to wait for what the first makes of the key, and is the first to name alice.
+        return [create(self.client, "zoe", collapse_key="k"), create(self.client, "zoe", "alice", collapse_key="k")]
+
+    def rows_of_the_outbox_of_which_one_collapses_into_the_other(self) -> list[Coroutine[Any, Any, None]]:
         return [outbox(self.url, ("zoe", "k"), ("zoe", "k"), ("alice", "k"))]
 
 
