@@ -39,10 +39,11 @@ from notify.store.database import Database
 from notify.store.devices import Devices
 from notify.store.following import Following
 from notify.store.housekeeping import Housekeeping
-from notify.store.identities import Identities
+from notify.store.identities import IDENTITIES, Identities
 from notify.store.inbox import Inboxes
 from notify.store.outbox import Outbox
 from notify.store.sessions import Sessions
+from notify.store.snapshots import Snapshots
 from notify.store.statements import Statements
 from notify.store.writer import Writer
 
@@ -86,6 +87,7 @@ class Service:
             self.database,
             self.clock,
             settings.database_url,
+            lambda: self.listener.connected,
             schema=settings.schema,
             pool_size=settings.resource_pool_size,
             prepared_statements=settings.prepared_statements,
@@ -119,6 +121,7 @@ class Service:
             devices_live=timedelta(days=settings.device_days),
             pause_seconds=settings.housekeeping_seconds,
         )
+        self.snapshots = Snapshots(self.database)
         self.devices = Devices(self.database)
         self.hub = Hub(
             Following(self.database),
@@ -203,6 +206,7 @@ class Service:
 
     def _listening(self) -> None:
         # Whatever rang before is found by looking.
+        self.identities.forget()
         self.outbox.ring()
         self.hub.compare_all()
         self.registry.compare()
@@ -217,6 +221,8 @@ class Service:
     def _answer(self, payload: str) -> None:
         if payload == "outbox":
             self.outbox.ring()
+        elif payload == IDENTITIES:
+            self.identities.forget()
         elif payload == COMPARE_ALL:
             self.hub.compare_all()
             self.registry.compare()
@@ -229,7 +235,7 @@ class Service:
             self.registry.rung_revoked(ids_in(payload))
 
     def _litestar(self) -> Litestar:
-        parts = Parts(self.hub, self.inboxes, self.devices, self.metrics, self.roster)
+        parts = Parts(self.hub, self.snapshots, self.devices, self.metrics, self.roster)
         provided: dict[str, Any] = {
             "authenticator": self.authenticator,
             "bulk_marks": self.bulk_marks,
@@ -245,7 +251,6 @@ class Service:
             "roster": self.roster,
             "readiness": Readiness(self.database, self.listener, self.roster),
             "sessions": self.sessions,
-            "settings": self.settings,
             "socket_parts": SocketParts(
                 parts, self.roster, self.writer, self.bulk_marks, self.authenticator, self.settings
             ),
@@ -257,7 +262,7 @@ class Service:
             async with self.running():
                 yield
 
-        return Litestar(
+        app = Litestar(
             route_handlers=_ROUTES,
             dependencies={name: Provide(_always(part), sync_to_thread=False) for name, part in provided.items()},
             guards=[guard_with(self.authenticator)],
@@ -267,6 +272,8 @@ class Service:
             openapi_config=None,
             logging_config=None,
         )
+        app.state.settings = self.settings
+        return app
 
 
 def _always(part: Any) -> Any:

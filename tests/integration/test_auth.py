@@ -4,7 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -20,6 +20,7 @@ from support.clock import ManualClock
 from support.credentials import app, bearer, key, signed, token
 from support.problems import problem_in
 from support.processes import ADMIN, ADMIN_KEY
+from support.waiting import eventually
 
 
 @pytest.fixture
@@ -41,6 +42,34 @@ def using(client: httpx.AsyncClient, headers: dict[str, str]) -> httpx.AsyncClie
 
 async def status(client: httpx.AsyncClient, credential: str) -> int:
     return (await client.get("/v1/notifications", headers=bearer(credential))).status_code
+
+
+async def is_refused(answer: Callable[[], Awaitable[httpx.Response]]) -> bool:
+    return (await answer()).status_code == 401
+
+
+async def test_a_key_and_a_token_are_looked_up_once_in_a_while(
+    service: Service, client: httpx.AsyncClient, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, users = await key(client, "inbox"), await token(client, "alice")
+    await eventually(lambda: service.listener.connected)
+    looked: list[str] = []
+    fetch = service.database.fetch
+
+    async def noted(statement: str, *arguments: Any) -> Any:
+        looked.append(statement)
+        return await fetch(statement, *arguments)
+
+    monkeypatch.setattr(service.database, "fetch", noted)
+    for _ in range(3):
+        for credential in (made, users):
+            await client.get("/v1/notifications", params=ALICE, headers=bearer(credential))
+    # The secret was looked up to make the token.
+    assert (looked.count("find_key"), looked.count("app_secret")) == (1, 0)
+    clock.advance(timedelta(seconds=10))
+    for credential in (made, users):
+        await client.get("/v1/notifications", params=ALICE, headers=bearer(credential))
+    assert (looked.count("find_key"), looked.count("app_secret")) == (2, 1)
 
 
 async def listed_keys(client: httpx.AsyncClient, app_id: str = "default") -> list[dict[str, Any]]:
@@ -135,8 +164,12 @@ async def test_when_a_key_was_last_used_is_noted_about_once_a_minute(
     assert cast(datetime, await used_at()) - first > timedelta(minutes=1)
 
 
+@pytest.mark.parametrize("hears", [True, False])
 async def test_a_revoked_key_stops_at_once_in_every_process(
-    client: httpx.AsyncClient, database_url: str, clock: ManualClock
+    client: httpx.AsyncClient,
+    database_url: str,
+    clock: ManualClock,
+    hears: bool,  # noqa: FBT001
 ) -> None:
     answer = await client.post("/v1/apps/default/keys", json={"name": "a", "scopes": ["inbox"]})
     made = answer.json()
@@ -145,9 +178,19 @@ async def test_a_revoked_key_stops_at_once_in_every_process(
         transport = httpx.ASGITransport(cast(Any, another.asgi))
         headers = bearer(made["key"])
         async with httpx.AsyncClient(transport=transport, base_url="http://other", headers=headers) as elsewhere:
-            assert (await elsewhere.get("/v1/notifications", params=ALICE)).status_code == 200
+
+            async def answer_elsewhere() -> httpx.Response:
+                return await elsewhere.get("/v1/notifications", params=ALICE)
+
+            await eventually(lambda: another.listener.connected)
+            if not hears:
+                await another.listener.stop()
+            for _ in range(2):
+                assert (await answer_elsewhere()).status_code == 200
             assert (await client.delete(f"/v1/apps/default/keys/{made['id']}")).status_code == 204
-            problem_in(await elsewhere.get("/v1/notifications", params=ALICE), 401, "unauthorized")
+            if hears:
+                await eventually(lambda: is_refused(answer_elsewhere), 1)
+            problem_in(await answer_elsewhere(), 401, "unauthorized")
     problem_in(await client.get("/v1/notifications", params=ALICE, headers=headers), 401, "unauthorized")
     (first,) = await listed_keys(client)
     assert first["revoked_at"] is not None

@@ -32,13 +32,14 @@ from notify.live.hub import Feed, Follower, Hub, HubLimits
 from notify.live.messages import ByeReason
 from notify.live.sse import StreamConnection
 from notify.live.subprotocols import agree
+from notify.live.transport import SERVE, Chunks
 from notify.live.websocket import Errands, Socket, SocketLimits, Terms
 from notify.settings import Settings
 from notify.store.commands import ChangeCommand, CreateCommand
 from notify.store.commits import Commit
 from notify.store.database import Database
 from notify.store.following import Following, InboxKey, News
-from notify.store.inbox import Inboxes
+from notify.store.snapshots import Snapshot, Snapshots
 from support.processes import ADMIN_KEY
 from support.proxy import Proxy
 from support.streams import Block, Held
@@ -100,17 +101,17 @@ class HeldFollowing(Following):
         return news
 
 
-class HeldInboxes(Inboxes):
+class HeldSnapshots(Snapshots):
     def __init__(self, database: Database) -> None:
         super().__init__(database)
         self.before = Gate()
         self.after = Gate()
 
-    async def page(self, *arguments: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+    async def of(self, key: InboxKey) -> Snapshot:
         await self.before.pass_through()
-        page = await super().page(*arguments)
+        snapshot = await super().of(key)
         await self.after.pass_through()
-        return page
+        return snapshot
 
 
 class Side:
@@ -150,14 +151,15 @@ class Stage:
         self.here = Side(url)
         self.elsewhere = Side(url)
         self.database = self.here.service.database
+        self.inboxes = self.here.service.inboxes
         self.metrics = self.here.service.metrics
         self.use(HubLimits(PLENTY, PLENTY, NEVER, NEVER))
 
     def use(self, limits: HubLimits) -> None:
         self.following = HeldFollowing(self.database)
-        self.inboxes = HeldInboxes(self.database)
+        self.snapshots = HeldSnapshots(self.database)
         self.hub = Hub(self.following, self.metrics, limits)
-        self.parts = Parts(self.hub, self.inboxes, self.here.service.devices, self.metrics, NoRoster())
+        self.parts = Parts(self.hub, self.snapshots, self.here.service.devices, self.metrics, NoRoster())
 
     async def open(self) -> None:
         await self.here.open()
@@ -172,7 +174,7 @@ class Stage:
 
     @property
     def gates(self) -> list[Gate]:
-        return [self.following.before, self.following.after, self.inboxes.before, self.inboxes.after]
+        return [self.following.before, self.following.after, self.snapshots.before, self.snapshots.after]
 
     def tell(self) -> None:
         """What this process has committed is shown from memory."""
@@ -184,6 +186,8 @@ class Stage:
 
 
 class NoRoster:
+    is_draining = False
+
     def add(self, connection: Connection) -> None: ...
 
     def remove(self, connection: Connection) -> None: ...
@@ -194,6 +198,7 @@ class NoRoster:
 
 class Watching(Follower):
     def __init__(self, hub: Hub, key: InboxKey) -> None:
+        self.key = key
         self.wakes = 0
         self.feed: Feed = hub.follow(key, self)
 
@@ -207,21 +212,43 @@ class Watching(Follower):
 class Phone:
     """A client whose network stands still when the test says so."""
 
-    def __init__(self, parts: Parts, key: InboxKey, held: Held | None = None, fresh: Any = "unread") -> None:
+    def __init__(
+        self, parts: Parts, key: InboxKey, held: Held | None = None, fresh: Any = "unread", *, straight: bool = True
+    ) -> None:
         self.held = held or Held()
         presented = self.held.position
         self.held.connect(presented)
         self.received = bytearray()
+        self.chunks: list[bytes] = []
         self.shown: list[Block] = []
         self._going_on = asyncio.Event()
         self._going_on.set()
         self.connection = StreamConnection(parts, Visitor(key, "a session", None), self._send, frozenset())
+        if straight:
+            self.connection.write_straight_to(Chunks(self))
         self.connection.begin_soon(Start((presented,) if presented else (), fresh))
 
     async def _send(self, message: Any) -> None:
         # As uvicorn: what is sent next waits until the socket takes something again.
         await self._going_on.wait()
         self.received += message["body"]
+
+    # As uvicorn's own, for who writes there without asking it
+
+    disconnected = response_complete = False
+    flow = transport = property(lambda self: self)
+    write_paused = property(lambda self: not self._going_on.is_set())
+
+    def is_closing(self) -> bool:
+        return False
+
+    def write(self, chunk: bytes) -> None:
+        size, _, rest = chunk.partition(b"\r\n")
+        body = rest.removesuffix(b"\r\n")
+        assert self._going_on.is_set(), "nothing is written to who takes nothing"
+        assert (len(body), len(rest)) == (int(size, 16), int(size, 16) + 2)
+        self.received += body
+        self.chunks.append(chunk)
 
     def pause(self) -> None:
         self._going_on.clear()
@@ -587,6 +614,57 @@ async def test_an_inbox_forgotten_while_it_is_read_stays_forgotten(stage: Stage,
     assert stage.hub.followed == 1
 
 
+# A crowd
+
+
+class Counting(Watching):
+    """Notes where the inbox stood whenever it was woken."""
+
+    heads: list[int]
+
+    def wake(self) -> None:
+        self.heads = [*getattr(self, "heads", []), self.feed.tail.head]
+
+
+async def test_a_crowd_is_woken_a_slice_at_a_time_and_all_of_it_to_the_end(
+    stage: Stage, key: InboxKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await loaded(stage, key)
+    crowd = [Counting(stage.hub, key) for _ in range(5)]
+    other = await loaded(stage, InboxKey(key.app_id, "bob"))
+    monkeypatch.setattr(hub_module, "_WAKING_SECONDS", 0)
+    for follower in crowd:
+        follower.heads = []
+    for inbox in (key, key, other.key):
+        await stage.here.create(inbox)
+    for commit in stage.here.told():
+        stage.hub.committed([commit])
+        assert sum(len(follower.heads) for follower in crowd) <= 1, "the loop may do other things meanwhile"
+    await eventually(lambda: all(follower.heads and follower.heads[-1] == 2 for follower in crowd))
+    assert max(len(follower.heads) for follower in crowd) <= 2
+    await eventually(lambda: other.wakes > 1)
+
+
+async def test_who_stands_at_the_same_position_is_shown_the_same_bytes(stage: Stage, key: InboxKey) -> None:
+    phones = [Phone(stage.parts, key) for _ in range(3)]
+    await eventually(lambda: all(phone.stands_at(0) for phone in phones))
+    await stage.here.create(key)
+    stage.tell()
+    assert len({id(chunk) for phone in phones for chunk in phone.chunks}) == 1
+    assert [len(phone.chunks) for phone in phones] == [1, 1, 1]
+
+
+async def test_who_has_fallen_behind_is_shown_all_there_is_by_now(stage: Stage, key: InboxKey) -> None:
+    phones = [Phone(stage.parts, key) for _ in range(3)]
+    await eventually(lambda: all(phone.stands_at(0) for phone in phones))
+    phones[0].pause()
+    for _ in range(4):
+        await stage.here.create(key)
+        stage.tell()
+    phones[0].resume()
+    await eventually(lambda: all(phone.stands_at(4) for phone in phones))
+
+
 # Another epoch
 
 
@@ -685,9 +763,10 @@ class Interleavings(RuleBasedStateMachine):
         async def begin() -> None:
             self._stage.use(HubLimits(tail_bytes, PLENTY, NEVER, NEVER))
             self._stage.hub.start()
-            # One has been there for a while.
-            self._phones.append(Phone(self._stage.parts, self._key))
-            await eventually(lambda: self._phones[0].stands_at(0))
+            # Three have been there for a while.
+            self._phones += [Phone(self._stage.parts, self._key, straight=straight) for straight in (True, True, False)]
+            for phone in self._phones:
+                await eventually(lambda phone=phone: phone.stands_at(0))  # type: ignore[misc]
 
         self._run(begin())
 
@@ -916,7 +995,9 @@ async def test_the_reply_to_resume_comes_after_what_was_on_its_way_and_before_wh
     visitor = Visitor(key, "a session", None)
     stage.following.after.shut()
     socket = Socket(stage.parts, visitor, Start((beginning,)), terms, cast(Errands, None))
-    serving = asyncio.create_task(socket({}, said.get, send))  # type: ignore[arg-type]
+    scope: Any = {"state": {}}
+    await socket(scope, said.get, send)
+    serving = asyncio.create_task(scope["state"][SERVE](said.get, send))
     await eventually(lambda: stage.following.after.is_reached, what="a page that is being read")
     said.put_nowait({"type": "websocket.receive", "text": f'{{"type":"resume","after":"{beginning}","ref":"r"}}'})
     await eventually(said.empty)

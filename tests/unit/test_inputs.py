@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -62,6 +63,7 @@ def request(
         "method": "POST",
         "path": "/",
         "query_string": query,
+        "litestar_app": SimpleNamespace(state=SimpleNamespace(settings=SETTINGS)),
         "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in every.items()],
     }
     return Request(scope, receive)
@@ -75,7 +77,7 @@ def chunks(*bodies: bytes) -> list[dict[str, Any]]:
 
 def body_of(messages: Iterable[dict[str, Any]], type_: Any = Body, **given_: Any) -> Any:
     options = {name: given_.pop(name) for name in ("limit", "default") if name in given_}
-    return asyncio.run(read_body(request(*messages, **given_), type_, SETTINGS, **options))
+    return asyncio.run(read_body(request(*messages, **given_), type_, **options))
 
 
 def error_of(messages: Iterable[dict[str, Any]], **given_: Any) -> ProblemError:

@@ -3,29 +3,53 @@
 from typing import Any
 
 import msgspec
-from litestar import Response
 from litestar.connection import Request
+from litestar.types import Receive, Scope, Send
 
 from notify.core.errors import InvalidError, MalformedPositionError, PositionUnknownError
 from notify.core.position import Position
 from notify.store.rows import InboxState
 
-__all__ = ("check_reached", "is_conditional", "json_answer", "not_modified", "unchanged_since")
+__all__ = ("Answer", "check_reached", "is_conditional", "json_answer", "not_modified", "unchanged_since")
+
+Headers = list[tuple[bytes, bytes]]
 
 _encode = msgspec.json.Encoder().encode
-_FRESHNESS = {"Cache-Control": "private, no-cache", "Vary": "Authorization, X-API-Key, Cookie"}
+_JSON: Headers = [(b"content-type", b"application/json")]
+_NO_STORE: Headers = [(b"cache-control", b"no-store")]
+_FRESHNESS: Headers = [(b"cache-control", b"private, no-cache"), (b"vary", b"Authorization, X-API-Key, Cookie")]
+
+
+class Answer:
+    """An ASGI response that is ready to go. Litestar's own would be asked for cookies, charset and background tasks."""
+
+    __slots__ = ("_body", "_headers", "_status")
+
+    def __init__(self, status: int, headers: Headers, body: bytes = b"") -> None:
+        self._status = status
+        self._headers = headers
+        self._body = body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
+        await send({"type": "http.response.start", "status": self._status, "headers": self._headers})
+        await send({"type": "http.response.body", "body": self._body, "more_body": False})
 
 
 def json_answer(
-    value: Any, *, status: int = 200, position: Position | None = None, headers: dict[str, str] | None = None
-) -> Response[bytes]:
+    value: Any, *, status: int = 200, position: Position | None = None, headers: Headers | None = None
+) -> Answer:
     """`position`, where the answer shows an inbox, is its ETag: it tells the whole state."""
-    every = {"Cache-Control": "no-store"} if position is None else {**_FRESHNESS, "ETag": f'"{position}"'}
-    return Response(_encode(value), status_code=status, media_type="application/json", headers=every | (headers or {}))
+    body = _encode(value)
+    length = [(b"content-length", b"%d" % len(body))]
+    return Answer(status, _JSON + length + _fresh_until(position) + (headers or []), body)
 
 
-def not_modified(position: Position) -> Response[None]:
-    return Response(None, status_code=304, headers={**_FRESHNESS, "ETag": f'"{position}"'})
+def not_modified(position: Position) -> Answer:
+    return Answer(304, _fresh_until(position))
+
+
+def _fresh_until(position: Position | None) -> Headers:
+    return _NO_STORE if position is None else [*_FRESHNESS, (b"etag", f'"{position}"'.encode())]
 
 
 def is_conditional(request: Request[Any, Any, Any]) -> bool:

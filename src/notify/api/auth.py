@@ -24,6 +24,7 @@ _ALGORITHM = "HS256"
 _COOKIE = "notify_token"
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _LONGEST_CREDENTIAL = 8192
+_MOST_VERIFIED = 10_000
 _LAST_SECOND = 253_402_300_799
 """The end of the year 9999: neither infinity nor NaN, which never come, is a time."""
 
@@ -32,6 +33,13 @@ class _Claims(Struct):
     sub: UserId
     exp: Annotated[float, Meta(le=_LAST_SECOND)]
     scope: str = "inbox"
+
+
+class _Verified(Struct, frozen=True):
+    """What a token says, as long as its app has this secret."""
+
+    secret: str
+    caller: Caller
 
 
 class Authenticator:
@@ -49,6 +57,8 @@ class Authenticator:
         self._admin_key_hash = sha256(admin_key.encode()).digest()
         self._default_secret = default_secret
         self._trusted_origins = trusted_origins
+        self._verified: dict[bytes, _Verified] = {}
+        """Tokens that were found in order, by their hashes."""
 
     async def caller_of(self, connection: ASGIConnection[Any, Any, Any, Any], *, opens_live: bool = False) -> Caller:
         """Who calls. What opens a live connection may name a token in its query, since a browser can set no header."""
@@ -88,43 +98,34 @@ class Authenticator:
 
     async def check(self, credential: str) -> Caller:
         # Hashed first, so that the comparison takes as long whatever was sent.
-        if hmac.compare_digest(sha256(credential.encode("utf-8", "surrogateescape")).digest(), self._admin_key_hash):
+        digest = sha256(credential.encode("utf-8", "surrogateescape")).digest()
+        if hmac.compare_digest(digest, self._admin_key_hash):
             return Caller(DEFAULT_APP, frozenset(KEY_SCOPES), is_operator=True)
         if credential.count(".") == 2:  # noqa: PLR2004 - a JWT has three parts, an API key has one
-            return await self._check_token(credential)
+            return await self._check_token(credential, digest)
         caller = await self._identities.find_key(credential)
         if caller is None:
             raise UnauthorizedError("This API key is unknown or revoked.")
         return caller
 
-    async def _check_token(self, token: str) -> Caller:
+    async def _check_token(self, token: str, digest: bytes) -> Caller:
+        known = self._verified.get(digest)
         try:
-            unchecked = jwt.decode(token, options={"verify_signature": False})
-            app_id = msgspec.convert(unchecked.get("app", DEFAULT_APP), AppId)
+            app_id = _app_of(token) if known is None else known.caller.app_id
             secret = await self._secret_of(app_id)
             if secret is None:
                 raise UnauthorizedError("This token is of an app that does not exist.")
-            payload = jwt.decode(
-                token,
-                secret,
-                algorithms=[_ALGORITHM],
-                # Times are held against our own clock below.
-                options={
-                    "require": ["exp", "sub"],
-                    "verify_exp": False,
-                    "verify_iat": False,
-                    "verify_nbf": False,
-                    "verify_aud": False,
-                },
-            )
-            claims = msgspec.convert(payload, _Claims)
-            claims.sub.encode()  # JSON may hold half of a surrogate pair, which no text of ours may
+            if known is None or known.secret != secret:
+                known = self._verified[digest] = _Verified(secret, _verify(token, secret, app_id))
+                if len(self._verified) > _MOST_VERIFIED:
+                    del self._verified[next(iter(self._verified))]
         except (jwt.PyJWTError, msgspec.ValidationError, ValueError) as error:
             raise UnauthorizedError("This token is malformed, or signed with another secret.") from error
-        if claims.exp <= self._clock.now().timestamp():
+        caller = known.caller
+        assert caller.expires_at is not None  # noqa: S101 - a token without is not verified
+        if caller.expires_at <= self._clock.now().timestamp():
             raise ExpiredError
-        scopes = frozenset(claims.scope.split())
-        return Caller(app_id, scopes.intersection(TOKEN_SCOPES), user_id=claims.sub, expires_at=claims.exp)
+        return caller
 
     def _check_origin(self, connection: ASGIConnection[Any, Any, Any, Any], *, opens_live: bool) -> None:
         """A browser sends the cookie along from any page, so what it may change or open is only for pages we trust."""
@@ -140,6 +141,32 @@ class Authenticator:
             raise ForbiddenError(
                 "With the cookie, changes are taken only from pages of this host or NOTIFY_CORS_ORIGINS."
             )
+
+
+def _app_of(token: str) -> str:
+    """Of which app a token says it is, to find the secret that it has to be signed with."""
+    unchecked = jwt.decode(token, options={"verify_signature": False})
+    return msgspec.convert(unchecked.get("app", DEFAULT_APP), AppId)
+
+
+def _verify(token: str, secret: str, app_id: str) -> Caller:
+    payload = jwt.decode(
+        token,
+        secret,
+        algorithms=[_ALGORITHM],
+        # Times are held against our own clock, each time that it is used.
+        options={
+            "require": ["exp", "sub"],
+            "verify_exp": False,
+            "verify_iat": False,
+            "verify_nbf": False,
+            "verify_aud": False,
+        },
+    )
+    claims = msgspec.convert(payload, _Claims)
+    claims.sub.encode()  # JSON may hold half of a surrogate pair, which no text of ours may
+    scopes = frozenset(claims.scope.split())
+    return Caller(app_id, scopes.intersection(TOKEN_SCOPES), user_id=claims.sub, expires_at=claims.exp)
 
 
 def _credential_in(headers: Mapping[str, str]) -> str | None:

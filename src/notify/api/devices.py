@@ -3,20 +3,19 @@
 from typing import Any
 from uuid import UUID
 
-from litestar import Controller, Response, delete, get, post
+from litestar import Controller, delete, get, post
 from litestar.connection import Request
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 from msgspec import Struct
 
 from notify.api.access import Access, inbox_of, owner_of
-from notify.api.answers import json_answer
+from notify.api.answers import Answer, json_answer
 from notify.api.inputs import position_at, read_body, read_query
 from notify.api.messages import CursorText, Limit, Owner, PositionText
 from notify.api.routes import route
 from notify.core.errors import AckRefusedError, NotFoundError, OverloadedError
 from notify.core.text import DeviceName
-from notify.settings import Settings
 from notify.store.commands import AckCommand
 from notify.store.devices import Delivery, Device, Devices
 from notify.store.writer import Writer
@@ -65,14 +64,13 @@ class DevicesController(Controller):
         self,
         request: Request[Any, Any, Any],
         writer: NamedDependency[Writer],
-        settings: NamedDependency[Settings],
     ) -> None:
         """For clients of the stream and of REST; a WebSocket has a message for it.
 
         A device that connects with its name and no position goes on from what it has acknowledged, on any process.
         """
         app_id, user_id = inbox_of(request, read_query(request, Owner).user_id)
-        asked = await read_body(request, AckBody, settings)
+        asked = await read_body(request, AckBody)
         await writer.ack(AckCommand(app_id, user_id, asked.device, position_at("/position", asked.position)))
 
     @get(
@@ -81,7 +79,7 @@ class DevicesController(Controller):
         summary="List a user's devices",
         opt=route(Access.READ, answer=DevicesPage, query=DevicesQuery),
     )
-    async def list_(self, request: Request[Any, Any, Any], devices: NamedDependency[Devices]) -> Response[bytes]:
+    async def list_(self, request: Request[Any, Any, Any], devices: NamedDependency[Devices]) -> Answer:
         """By name, each with the position it has acknowledged."""
         query = read_query(request, DevicesQuery)
         found = await devices.list(*inbox_of(request, query.user_id), query.limit + 1, query.cursor)
@@ -111,7 +109,7 @@ class DevicesController(Controller):
         request: Request[Any, Any, Any],
         notification_id: FromPath[UUID],
         devices: NamedDependency[Devices],
-    ) -> Response[bytes]:
+    ) -> Answer:
         """Derived from the acknowledgements that passed it; null while there is none."""
         app_id, user_id = owner_of(request, read_query(request, Owner).user_id)
         return json_answer(await devices.delivery(app_id, user_id, notification_id))

@@ -11,11 +11,11 @@ from uuid import uuid4
 
 import structlog
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, Receive, Scope, Send
 
 from notify.api.problems import as_problem, refuse_handshake
 from notify.core.errors import BodyTooSlowError, InternalError, NotFoundError, ProblemError
-from notify.live.transport import TRANSPORT, transport_of
+from notify.live.transport import SERVE, TRANSPORT, transport_of
 from notify.metrics import Metrics
 
 __all__ = ("Envelope", "keep_failure")
@@ -26,6 +26,8 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9._\-]{1,128}")
 _UNMATCHED = "(none)"
 _FAILURE = "failure"
 _SWITCHING_PROTOCOLS = 101
+_BEGINNINGS = {"http.response.start", "websocket.accept", "websocket.http.response.start"}
+_KEPT = ("type", "method", "path", "path_template", "auth")
 
 
 class Envelope:
@@ -39,56 +41,32 @@ class Envelope:
             await self._app(scope, receive, send)
             return
         request_id = _request_id(scope)
-        scope.setdefault("state", {})["request_id"] = request_id
-        scope["state"][TRANSPORT] = transport_of(send)
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
+        state[TRANSPORT] = transport_of(send)
+        # Never unbound: a request has a task of its own, and a live connection stays in it for long.
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        started = time.perf_counter()
+        named = _Named(scope, send, request_id)
+        try:
             if scope["type"] == ScopeType.HTTP:
-                await self._answer(scope, receive, send, request_id)
+                await self._app(scope, self._in_time(receive), named)
             else:
-                await self._open(scope, receive, send, request_id)
-
-    async def _answer(self, scope: Any, receive: Receive, send: Send, request_id: str) -> None:
-        started = time.perf_counter()
-        status = 500
-
-        async def send_named(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
-            await send(message)
-
-        try:
-            await self._app(scope, self._in_time(receive), send_named)
+                await self._open(scope, receive, named)
+            serve = state.pop(SERVE, None)
+            if serve is not None:
+                _strip(scope)
+                await serve(receive, send)
         finally:
-            self._record(scope, scope["method"], status, time.perf_counter() - started)
+            self._record(scope, named.status, time.perf_counter() - started)
 
-    async def _open(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
-        started = time.perf_counter()
-        status = 0
-
-        async def send_named(message: Any) -> None:
-            nonlocal status
-            if message["type"] == "websocket.accept":
-                status = _SWITCHING_PROTOCOLS
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
-            elif message["type"] == "websocket.http.response.start":
-                status = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
-            elif message["type"] == "websocket.close" and not status:
-                # All that Litestar says of what fails before a handler has accepted.
-                await refuse_handshake(send_named, _problem_before_acceptance(scope), request_id)
-                return
-            await send(message)
-
+    async def _open(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await self._app(scope, receive, send_named)
+            await self._app(scope, receive, send)
         except OSError:
             pass  # The client left meanwhile.
         except Exception:
             log.exception("a WebSocket failed in an unforeseen way", action="socket_failed")
-        finally:
-            self._record(scope, "WEBSOCKET", status, time.perf_counter() - started)
 
     def _in_time(self, receive: Receive) -> Receive:
         """`receive`, with a deadline for the whole body. What comes after it, a disconnect, has none."""
@@ -109,7 +87,8 @@ class Envelope:
 
         return receive_in_time
 
-    def _record(self, scope: Any, method: str, status: int, seconds: float) -> None:
+    def _record(self, scope: Any, status: int, seconds: float) -> None:
+        method = scope.get("method", "WEBSOCKET")
         route = scope.get("path_template") or _UNMATCHED
         shown = method if route != _UNMATCHED else "*"
         self._metrics.requests.labels(shown, route, str(status)).inc()
@@ -124,6 +103,36 @@ class Envelope:
             ms=round(seconds * 1000, 2),
             app=getattr(caller, "app_id", None),
         )
+
+
+class _Named:
+    """`send`, which names the request in its answer and remembers how that began."""
+
+    __slots__ = ("_request_id", "_scope", "_send", "status")
+
+    def __init__(self, scope: Any, send: Send, request_id: str) -> None:
+        self._scope = scope
+        self._send = send
+        self._request_id = request_id
+        self.status = 500 if scope["type"] == ScopeType.HTTP else 0
+
+    async def __call__(self, message: Any) -> None:
+        kind = message["type"]
+        if kind in _BEGINNINGS:
+            self.status = message.get("status", _SWITCHING_PROTOCOLS)
+            message["headers"] = [*message["headers"], (b"x-request-id", self._request_id.encode())]
+        elif kind == "websocket.close" and not self.status:
+            # All that Litestar says of what fails before a handler has accepted.
+            await refuse_handshake(self, _problem_before_acceptance(self._scope), self._request_id)
+            return
+        await self._send(message)
+
+
+def _strip(scope: Any) -> None:
+    """What a live connection does not need any more is not kept for as long as it stays."""
+    kept = {name: scope[name] for name in _KEPT if name in scope}
+    scope.clear()
+    scope |= kept
 
 
 def _problem_before_acceptance(scope: Any) -> ProblemError:

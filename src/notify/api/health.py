@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from notify import __version__
 from notify.api.access import Access
-from notify.api.answers import json_answer
+from notify.api.answers import Answer, json_answer
 from notify.api.inputs import NoQuery, read_query
 from notify.api.routes import route
 from notify.core.errors import DatabaseAwayError, ProblemError
@@ -97,7 +97,7 @@ class HealthController(Controller):
         summary="Whether the process lives",
         opt=route(Access.PUBLIC, answer=Live, touches_database=False),
     )
-    async def live(self, request: Request[Any, Any, Any]) -> Response[bytes]:
+    async def live(self, request: Request[Any, Any, Any]) -> Answer:
         read_query(request, NoQuery)
         return json_answer(Live("live", __version__))
 
@@ -107,7 +107,7 @@ class HealthController(Controller):
         summary="Whether the service can serve",
         opt=route(Access.PUBLIC, answer=Ready, statuses_too=(503,), touches_database=False),
     )
-    async def ready(self, request: Request[Any, Any, Any], readiness: NamedDependency[Readiness]) -> Response[bytes]:
+    async def ready(self, request: Request[Any, Any, Any], readiness: NamedDependency[Readiness]) -> Answer:
         """200 or 503, with each component's state."""
         read_query(request, NoQuery)
         ready = await readiness.check()

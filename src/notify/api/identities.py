@@ -4,19 +4,18 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from litestar import Controller, Response, delete, get, post
+from litestar import Controller, delete, get, post
 from litestar.connection import Request
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from notify.api.access import Access, app_of, caller_of
-from notify.api.answers import json_answer
+from notify.api.answers import Answer, json_answer
 from notify.api.auth import Authenticator
-from notify.api.inputs import NoQuery, read_body, read_query
+from notify.api.inputs import NoQuery, read_body, read_query, settings_of
 from notify.api.messages import AppBody, AppsPage, AppsQuery, KeyBody, KeysPage, TokenAnswer, TokenBody
 from notify.api.routes import route
 from notify.core.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
-from notify.settings import Settings
 from notify.store.identities import Identities, NewApiKey, NewApp
 
 __all__ = ("AppsController", "TokensController")
@@ -43,15 +42,14 @@ class AppsController(Controller):
         self,
         request: Request[Any, Any, Any],
         identities: NamedDependency[Identities],
-        settings: NamedDependency[Settings],
-    ) -> Response[bytes]:
+    ) -> Answer:
         """The answer holds the secret that signs the app's user tokens. It is shown this once."""
         read_query(request, NoQuery)
-        asked = await read_body(request, AppBody, settings)
+        asked = await read_body(request, AppBody)
         return json_answer(await identities.create_app(asked.id, asked.name), status=201)
 
     @get("/", operation_id="listApps", summary="List apps", opt=route(Access.ADMIN, answer=AppsPage, query=AppsQuery))
-    async def list_(self, request: Request[Any, Any, Any], identities: NamedDependency[Identities]) -> Response[bytes]:
+    async def list_(self, request: Request[Any, Any, Any], identities: NamedDependency[Identities]) -> Answer:
         """All of them with the admin key, its own with an app's key."""
         query = read_query(request, AppsQuery)
         caller = caller_of(request)
@@ -78,12 +76,11 @@ class AppsController(Controller):
         request: Request[Any, Any, Any],
         app: FromPath[str],
         identities: NamedDependency[Identities],
-        settings: NamedDependency[Settings],
-    ) -> Response[bytes]:
+    ) -> Answer:
         """The answer holds the key. It is shown this once; the service keeps only its hash."""
         read_query(request, NoQuery)
         app_id = app_of(request, app)
-        asked = await read_body(request, KeyBody, settings)
+        asked = await read_body(request, KeyBody)
         return json_answer(await identities.create_key(app_id, asked.name, asked.scopes), status=201)
 
     @get(
@@ -94,7 +91,7 @@ class AppsController(Controller):
     )
     async def list_keys(
         self, request: Request[Any, Any, Any], app: FromPath[str], identities: NamedDependency[Identities]
-    ) -> Response[bytes]:
+    ) -> Answer:
         """Oldest first, the revoked ones too. No key is shown in full."""
         query = read_query(request, AppsQuery)
         app_id = app_of(request, app)
@@ -142,17 +139,17 @@ class TokensController(Controller):
         self,
         request: Request[Any, Any, Any],
         authenticator: NamedDependency[Authenticator],
-        settings: NamedDependency[Settings],
-    ) -> Response[bytes]:
+    ) -> Answer:
         """For the front end of a user whom your backend has authenticated. A key gives out only what it has itself."""
         read_query(request, NoQuery)
-        asked = await read_body(request, TokenBody, settings)
+        asked = await read_body(request, TokenBody)
         caller = caller_of(request)
         if caller.user_id is not None:
             raise ForbiddenError("A user's token cannot make tokens; use an API key with the scope `inbox`.")
         scopes = list(dict.fromkeys(asked.scope.split()))
         if "send" in scopes and "send" not in caller.scopes:
             raise ForbiddenError("This key may not send, so it cannot give out a token that may.")
+        settings = settings_of(request)
         ttl_seconds = asked.ttl_seconds or settings.token_ttl_seconds
         if ttl_seconds > settings.max_token_ttl_seconds:
             raise InvalidError.at(

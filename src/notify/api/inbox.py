@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from litestar import Controller, Response, delete, get, post
+from litestar import Controller, delete, get, post
 from litestar.connection import Request
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
@@ -12,6 +12,7 @@ from litestar.params import FromPath
 
 from notify.api.access import Access, inbox_of, owner_of
 from notify.api.answers import (
+    Answer,
     check_reached,
     is_conditional,
     json_answer,
@@ -40,7 +41,6 @@ from notify.core.errors import (
 )
 from notify.core.notification import Notification
 from notify.core.states import BulkMark, Mark
-from notify.settings import Settings
 from notify.store.bulk import BulkMarks
 from notify.store.commands import ChangeCommand, Changed
 from notify.store.inbox import Filters, Inboxes
@@ -64,7 +64,7 @@ def _marking(mark: Mark, operation_id: str, summary: str) -> HTTPRouteHandler:
         request: Request[Any, Any, Any],
         notification_id: FromPath[UUID],
         writer: NamedDependency[Writer],
-    ) -> Response[bytes]:
+    ) -> Answer:
         changed = await _change(request, writer, notification_id, mark)
         return json_answer(ChangedAnswer(changed.notification, str(changed.position)), position=changed.position)
 
@@ -90,10 +90,9 @@ def _marking_all(mark: BulkMark, operation_id: str, summary: str) -> HTTPRouteHa
         _: Controller,
         request: Request[Any, Any, Any],
         bulk_marks: NamedDependency[BulkMarks],
-        settings: NamedDependency[Settings],
-    ) -> Response[bytes]:
+    ) -> Answer:
         app_id, user_id = inbox_of(request, read_query(request, Owner).user_id)
-        asked = await read_body(request, MarkAll, settings, default=MarkAll())
+        asked = await read_body(request, MarkAll, default=MarkAll())
         before = None if asked.before is None else position_at("/before", asked.before)
         updated, position = await bulk_marks.mark_all(app_id, user_id, mark, asked.type, before)
         return json_answer(MarkedAllAnswer(updated, str(position)))
@@ -113,7 +112,7 @@ class InboxController(Controller):
             Access.READ, answer=InboxPage, query=ListQuery, request_headers=_READING, problems=(PositionUnknownError,)
         ),
     )
-    async def list_(self, request: Request[Any, Any, Any], inboxes: NamedDependency[Inboxes]) -> Response[Any]:
+    async def list_(self, request: Request[Any, Any, Any], inboxes: NamedDependency[Inboxes]) -> Answer:
         """A page of notifications, with the counters and the position of the same moment.
 
         `next_cursor` leads to the next page while there is one.
@@ -146,7 +145,7 @@ class InboxController(Controller):
             problems=(PositionUnknownError,),
         ),
     )
-    async def count(self, request: Request[Any, Any, Any], inboxes: NamedDependency[Inboxes]) -> Response[Any]:
+    async def count(self, request: Request[Any, Any, Any], inboxes: NamedDependency[Inboxes]) -> Answer:
         """The counters of the inbox, and within it of each `type` that is named."""
         query = read_query(request, CountQuery)
         app_id, user_id = inbox_of(request, query.user_id)
@@ -176,7 +175,7 @@ class InboxController(Controller):
         request: Request[Any, Any, Any],
         notification_id: FromPath[UUID],
         inboxes: NamedDependency[Inboxes],
-    ) -> Response[Any]:
+    ) -> Answer:
         app_id, user_id = owner_of(request, read_query(request, Owner).user_id)
         notification, inbox = await inboxes.get(app_id, user_id, notification_id)
         check_reached(request, inbox)
@@ -226,7 +225,7 @@ class ChangesController(Controller):
             problems=(PositionUnknownError,),
         ),
     )
-    async def changes(self, request: Request[Any, Any, Any], inboxes: NamedDependency[Inboxes]) -> Response[Any]:
+    async def changes(self, request: Request[Any, Any, Any], inboxes: NamedDependency[Inboxes]) -> Answer:
         """Everything that changed, in order, whole and as it is now.
 
         Upsert `notification` and `update` by their id, drop what `delete` names. While `more` is true, ask again with

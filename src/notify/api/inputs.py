@@ -21,7 +21,7 @@ from notify.core.errors import (
 from notify.core.position import Position
 from notify.settings import Settings
 
-__all__ = ("NoQuery", "position_at", "read_body", "read_query")
+__all__ = ("NoQuery", "position_at", "read_body", "read_query", "settings_of")
 
 T = TypeVar("T")
 
@@ -35,13 +35,12 @@ class NoQuery(Struct, frozen=True, forbid_unknown_fields=True):
 async def read_body(
     request: Request[Any, Any, Any],
     type_: type[T],
-    settings: Settings,
     *,
     limit: Literal["max_body_bytes", "max_batch_body_bytes"] = "max_body_bytes",
     default: T | None = None,
 ) -> T:
     """The body as a value. `default` stands for a body that is empty."""
-    body = await _receive(request, getattr(settings, limit), f"NOTIFY_{limit.upper()}")
+    body = await _receive(request, getattr(settings_of(request), limit), f"NOTIFY_{limit.upper()}")
     if not body and default is not None:
         return default
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -84,6 +83,11 @@ def position_at(pointer: str, text: str) -> Position:
         return Position.parse(text)
     except MalformedPositionError as error:
         raise InvalidError.at(pointer, error.detail) from error
+
+
+def settings_of(request: Request[Any, Any, Any]) -> Settings:
+    settings: Settings = request.app.state.settings
+    return settings
 
 
 async def _receive(request: Request[Any, Any, Any], limit: int, setting: str) -> bytes:

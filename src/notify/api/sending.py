@@ -7,14 +7,14 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from litestar import Controller, Response, patch, post
+from litestar import Controller, patch, post
 from litestar.connection import Request
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from notify.api.access import Access, caller_of, owner_of
-from notify.api.answers import json_answer
-from notify.api.inputs import NoQuery, read_body, read_query
+from notify.api.answers import Answer, json_answer
+from notify.api.inputs import NoQuery, read_body, read_query, settings_of
 from notify.api.messages import BatchAnswer, BatchBody, BatchItem, ChangedAnswer, Owner, SentAnswer
 from notify.api.routes import route
 from notify.core.decoding import decoded
@@ -41,7 +41,7 @@ CREATE = "POST /v1/notifications"
 
 _LONGEST_KEY = 255
 _CREATED = 201
-_REPLAYED = {"Idempotency-Replayed": "true"}
+_REPLAYED = [(b"idempotency-replayed", b"true")]
 _decode_create = msgspec.json.Decoder(Create).decode
 _canonical = msgspec.json.Encoder(order="sorted").encode
 
@@ -80,15 +80,14 @@ class SendingController(Controller):
         self,
         request: Request[Any, Any, Any],
         writer: NamedDependency[Writer],
-        settings: NamedDependency[Settings],
-    ) -> Response[bytes]:
+    ) -> Answer:
         """Stores it for each named user, all or none, and answers once it is committed. With an `Idempotency-Key` the
         same call sent again gets the first one's answer and `Idempotency-Replayed: true`.
         """
         read_query(request, NoQuery)
-        asked = await read_body(request, Create, settings)
+        asked = await read_body(request, Create)
         caller = caller_of(request)
-        sent = await writer.create(command_of(caller, asked, settings, _key_in(request, CREATE, asked)))
+        sent = await writer.create(command_of(caller, asked, settings_of(request), _key_in(request, CREATE, asked)))
         return json_answer(
             SentAnswer(sent.id, sent.items), status=_CREATED, headers=_REPLAYED if sent.replayed else None
         )
@@ -111,13 +110,13 @@ class SendingController(Controller):
         self,
         request: Request[Any, Any, Any],
         writer: NamedDependency[Writer],
-        settings: NamedDependency[Settings],
-    ) -> Response[bytes]:
+    ) -> Answer:
         """Each item is a create as `POST /v1/notifications` takes it and is answered for itself, in the same order: one
         that is wrong does not keep the others from being sent.
         """
         read_query(request, NoQuery)
-        asked = await read_body(request, BatchBody, settings, limit="max_batch_body_bytes")
+        settings = settings_of(request)
+        asked = await read_body(request, BatchBody, limit="max_batch_body_bytes")
         if len(asked.items) > settings.max_batch_items:
             raise InvalidError.at("/items", f"At most {settings.max_batch_items} items (NOTIFY_MAX_BATCH_ITEMS).")
         caller = caller_of(request)
@@ -156,14 +155,13 @@ class SendingController(Controller):
         request: Request[Any, Any, Any],
         notification_id: FromPath[UUID],
         writer: NamedDependency[Writer],
-        settings: NamedDependency[Settings],
-    ) -> Response[bytes]:
+    ) -> Answer:
         """Every device sees it change. What the body leaves out stays, `null` clears."""
         query = read_query(request, Owner)
-        asked = await read_body(request, Edit, settings)
+        asked = await read_body(request, Edit)
         app_id, user_id = owner_of(request, query.user_id)
         changed = await writer.change(
-            ChangeCommand(app_id, user_id, notification_id, "edit", changes_of(asked, settings.limits))
+            ChangeCommand(app_id, user_id, notification_id, "edit", changes_of(asked, settings_of(request).limits))
         )
         if changed is None:
             raise NotFoundError("There is no such notification, or it was deleted.")

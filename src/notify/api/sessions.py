@@ -4,21 +4,20 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from litestar import Controller, Response, delete, get, post
+from litestar import Controller, delete, get, post
 from litestar.connection import Request
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 from msgspec import Meta, Struct
 
 from notify.api.access import Access, caller_of
-from notify.api.answers import json_answer
+from notify.api.answers import Answer, json_answer
 from notify.api.inputs import NoQuery, read_body, read_query
 from notify.api.messages import CursorText, Limit
 from notify.api.routes import route
 from notify.core.errors import InvalidError, NotFoundError
 from notify.core.text import UserId
 from notify.live.registry import Registry
-from notify.settings import Settings
 from notify.store.following import InboxKey
 from notify.store.sessions import LiveSession, Presence, Sessions
 
@@ -73,7 +72,7 @@ class PresenceController(Controller):
         summary="Who of these users is online",
         opt=route(Access.INBOX_KEY, answer=PresenceAnswer, query=PresenceQuery),
     )
-    async def presence(self, request: Request[Any, Any, Any], sessions: NamedDependency[Sessions]) -> Response[bytes]:
+    async def presence(self, request: Request[Any, Any, Any], sessions: NamedDependency[Sessions]) -> Answer:
         """Over all processes of the service. The connections of a process that was killed count for a while longer, as
         NOTIFY_PRESENCE_SECONDS says.
         """
@@ -91,7 +90,7 @@ class SessionsController(Controller):
         summary="List a user's live connections",
         opt=route(Access.INBOX_KEY, answer=SessionsPage, query=SessionsQuery),
     )
-    async def list_(self, request: Request[Any, Any, Any], sessions: NamedDependency[Sessions]) -> Response[bytes]:
+    async def list_(self, request: Request[Any, Any, Any], sessions: NamedDependency[Sessions]) -> Answer:
         """Over all processes of the service, oldest first."""
         query = read_query(request, SessionsQuery)
         after = None if query.cursor is None else _session_id(query.cursor)
@@ -151,13 +150,12 @@ class RefreshController(Controller):
         self,
         request: Request[Any, Any, Any],
         registry: NamedDependency[Registry],
-        settings: NamedDependency[Settings],
-    ) -> Response[bytes]:
+    ) -> Answer:
         """The connection stays open until this call's token runs out, or for as long as it could anyway. It has to be
         the same user's. A WebSocket may send `auth` instead.
         """
         read_query(request, NoQuery)
-        asked = await read_body(request, RefreshBody, settings)
+        asked = await read_body(request, RefreshBody)
         caller = caller_of(request)
         assert caller.user_id is not None  # noqa: S101 - Access.USER has seen to it
         assert caller.expires_at is not None  # noqa: S101 - every token has an end

@@ -17,7 +17,6 @@ from notify.api.routes import route
 from notify.core.ids import uuid7
 from notify.core.text import DeviceName, NotificationType
 from notify.live.connection import Parts, Start, Visitor
-from notify.live.roster import Roster
 from notify.live.sse import STREAM_HEADERS, EventStream, Farewell
 from notify.store.following import InboxKey
 
@@ -64,9 +63,7 @@ class StreamController(Controller):
         )
         | {"opens_live": True},
     )
-    async def stream(
-        self, request: Request[Any, Any, Any], parts: NamedDependency[Parts], roster: NamedDependency[Roster]
-    ) -> ASGIApp:
+    async def stream(self, request: Request[Any, Any, Any], parts: NamedDependency[Parts]) -> ASGIApp:
         """For a browser's `EventSource` or anything like it.
 
         Begins after `Last-Event-ID` where that is a position of this inbox, otherwise with the newest unread
@@ -76,7 +73,7 @@ class StreamController(Controller):
         query = read_query(request, StreamQuery)
         if request.scope["auth"] is None:
             return Farewell("auth", _COME_BACK_WITH_A_TOKEN_MS)
-        if roster.is_draining:
+        if parts.roster.is_draining:
             return Farewell("shutdown", random.randint(1000, 5000))  # noqa: S311 - jitter
         visitor = visitor_of(request, query)
         given = (request.headers.get("last-event-id"), query.last_event_id)

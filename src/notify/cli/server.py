@@ -166,6 +166,7 @@ def _configured(app: object, settings: Settings) -> uvicorn.Config:
         log_config=None,
         access_log=False,  # it would print query strings; the envelope logs each request
         server_header=False,
+        proxy_headers=False,  # nothing of ours asks for a client's address
         backlog=_BACKLOG,
         timeout_keep_alive=_IDLE_SECONDS,
         timeout_graceful_shutdown=round(settings.shutdown_seconds) or 1,

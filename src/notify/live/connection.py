@@ -25,14 +25,13 @@ from notify.live.tail import LiveEvent
 from notify.metrics import Metrics
 from notify.store.devices import Devices
 from notify.store.following import InboxKey
-from notify.store.inbox import Filters, Inboxes
 from notify.store.rows import InboxState
+from notify.store.snapshots import Snapshot, Snapshots
 
 __all__ = ("Connection", "Parts", "Start", "Visitor")
 
 log = structlog.get_logger(__name__)
 
-_SNAPSHOT = 100
 _FIRST_PAGE = 20
 _PAGE_BYTES = 128 * 1024
 
@@ -54,6 +53,9 @@ class Visitor(Struct, frozen=True):
 
 
 class Roster(Protocol):
+    @property
+    def is_draining(self) -> bool: ...
+
     def add(self, connection: "Connection") -> None: ...
 
     def remove(self, connection: "Connection") -> None: ...
@@ -65,7 +67,7 @@ class Parts(Struct, frozen=True):
     """What every connection works with."""
 
     hub: Hub
-    inboxes: Inboxes
+    snapshots: Snapshots
     devices: Devices
     metrics: Metrics
     roster: Roster
@@ -86,7 +88,7 @@ class Connection(Follower):
         """Set while a write waits for the other side to read."""
 
         self._hub = parts.hub
-        self._inboxes = parts.inboxes
+        self._snapshots = parts.snapshots
         self._devices = parts.devices
         self._metrics = parts.metrics
         self._roster = parts.roster
@@ -125,7 +127,7 @@ class Connection(Follower):
     def _frame_inbox(self, inbox: InboxState, *, closes_start: bool) -> Any: ...
 
     @abstractmethod
-    def _frame_snapshot(self, inbox: InboxState, items: list[Any]) -> list[Any]: ...
+    def _frame_snapshot(self, snapshot: Snapshot) -> list[Any]: ...
 
     @abstractmethod
     def _frame_reset(self, reset: Reset) -> Any: ...
@@ -223,11 +225,11 @@ class Connection(Follower):
         if start.fresh == "now":
             self._go_to(self.feed.head)
             return
-        page = await patiently(partial(self._inboxes.page, *self.key, Filters(status="unread"), _SNAPSHOT, None))
-        self._go_to(page.inbox.position)
+        snapshot = await patiently(partial(self._snapshots.of, self.key))
+        self._go_to(snapshot.inbox.position)
         self._is_starting = False
         # Oldest first, without ids: only the closing counters carry the position that all of it is consistent with.
-        await self._write_and_wait(self._frame_snapshot(page.inbox, page.items[::-1]))
+        await self._write_and_wait(self._frame_snapshot(snapshot))
 
     def _go_to(self, position: Position) -> None:
         self._epoch = position.epoch
@@ -266,7 +268,7 @@ class Connection(Follower):
         elif self._is_behind():
             self._work(self._catch_up)
         elif self._cursor < feed.tail.head:
-            self._write(self._from_tail(room))
+            self._show_news(room)
 
     async def _go_back(self) -> None:
         assert self._resume_after is not None  # noqa: S101 - that is why we are here
@@ -278,6 +280,9 @@ class Connection(Follower):
     async def _start_over(self) -> None:
         self._is_starting = True
         await self._reset("epoch", Start())
+
+    def _show_news(self, room: int | None) -> None:
+        self._write(self._from_tail(room))
 
     def _from_tail(self, room: int | None) -> list[Any]:
         feed = self.feed

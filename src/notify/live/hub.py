@@ -3,7 +3,7 @@
 import asyncio
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import structlog
 from msgspec import Struct
@@ -16,13 +16,14 @@ from notify.store.commits import Commit
 from notify.store.following import Change, Following, InboxKey, News
 from notify.store.rows import InboxState
 
-__all__ = ("Feed", "Follower", "Hub", "HubLimits")
+__all__ = ("Feed", "Follower", "Hub", "HubLimits", "Step")
 
 log = structlog.get_logger(__name__)
 
 _INBOXES_PER_READ = 500
 _EVENTS_PER_READ = 200
 _PAUSE_WHEN_AWAY_SECONDS = 0.5
+_WAKING_SECONDS = 0.005
 
 
 class HubLimits(Struct, frozen=True):
@@ -30,6 +31,17 @@ class HubLimits(Struct, frozen=True):
     all_tails_bytes: int
     grace_seconds: float
     safety_poll_seconds: float
+
+
+class Step(Struct, frozen=True):
+    """From one position to a later one, as it goes out."""
+
+    body: bytes
+    chunk: bytes
+    """The body as a chunk of HTTP/1.1."""
+
+    end: int
+    events: int
 
 
 class Follower(ABC):
@@ -44,7 +56,7 @@ class Feed:
     """A followed inbox as this process knows it. What it knows ends at the tail's head and has no hole."""
 
     __slots__ = (
-        "_loaded",
+        "_loading",
         "epoch",
         "floor",
         "followers",
@@ -52,6 +64,7 @@ class Feed:
         "inbox_id",
         "is_stale",
         "key",
+        "steps",
         "tail",
         "total",
         "unread",
@@ -69,7 +82,9 @@ class Feed:
         self.is_stale = True
         """Something is known to be missing, or nothing is known yet: the next read brings it."""
         self.forget_at = 0.0
-        self._loaded = asyncio.Event()
+        self.steps: dict[int, Step] = {}
+        """What streams at the same position are shown alike, until there is something newer."""
+        self._loading: asyncio.Future[None] | None = asyncio.get_running_loop().create_future()
 
     @property
     def head(self) -> Position:
@@ -80,9 +95,16 @@ class Feed:
         return Bounds(self.epoch, self.floor, self.tail.head)
 
     async def loaded(self) -> None:
-        await self._loaded.wait()
+        if self._loading is not None:
+            await asyncio.shield(self._loading)
+
+    def append(self, event: LiveEvent, most_bytes: int) -> None:
+        self.tail.append(event)
+        self.tail.forget_until(most_bytes)
+        self.steps.clear()
 
     def take(self, inbox: InboxState) -> None:
+        self.steps.clear()
         self.floor = inbox.bounds.floor
         self.unread, self.unseen, self.total = inbox.unread, inbox.unseen, inbox.total
 
@@ -92,11 +114,13 @@ class Feed:
         self.epoch = inbox.bounds.epoch
         self.tail.restart(inbox.bounds.head)
         self.take(inbox)
-        self._loaded.set()
+        if self._loading is not None:
+            self._loading.set_result(None)
+            self._loading = None
 
     @property
     def is_loaded(self) -> bool:
-        return self._loaded.is_set()
+        return self._loading is None
 
 
 class Hub:
@@ -111,6 +135,8 @@ class Hub:
         self._loading = 0
         self._rung_while_loading: dict[int, tuple[str, int]] = {}
         self._tail_bytes = 0
+        self._waking: dict[Feed, Iterator[Follower]] = {}
+        self._wake_again: set[Feed] = set()
         self._news_wanted = asyncio.Event()
         self._compare_now = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -184,12 +210,14 @@ class Hub:
             elif commit.seq > feed.tail.head or commit.inbox.bounds.epoch != feed.epoch:
                 self._mark_stale(feed)
             touched[feed] = commit.inbox
+        shown: list[Feed] = []
         for feed, inbox in touched.items():
             if not feed.is_stale and feed.tail.head == inbox.bounds.head:
                 feed.take(inbox)
-                self._wake(feed)
+                shown.append(feed)
             elif not feed.is_stale:
                 self._mark_stale(feed)
+        self._wake(shown)
 
     def rung(self, inbox_id: int, epoch: str, head: int) -> None:
         """Another process says where an inbox is now."""
@@ -241,9 +269,14 @@ class Hub:
                 feed.is_stale = True
             raise
         for feed in feeds:
-            self._apply(feed, news[feed.key])
+            self._take(feed, news[feed.key])
+        self._wake(feeds)
 
     def _apply(self, feed: Feed, news: News) -> None:
+        self._take(feed, news)
+        self._wake([feed])
+
+    def _take(self, feed: Feed, news: News) -> None:
         inbox = news.inbox
         if self._feeds.get(feed.key) is not feed:
             return  # forgotten while it was read
@@ -262,7 +295,6 @@ class Hub:
                     self._append(feed, change)
             feed.tail.reach(inbox.bounds.head)
             feed.take(inbox)
-        self._wake(feed)
 
     def _begin(self, feed: Feed, news: News) -> None:
         if not feed.is_loaded:
@@ -280,8 +312,7 @@ class Hub:
     def _append(self, feed: Feed, change: Change) -> None:
         event = LiveEvent(change.kind, Position(feed.epoch, change.seq), change.id, change.notification)
         before = feed.tail.bytes
-        feed.tail.append(event)
-        feed.tail.forget_until(self._limits.tail_bytes)
+        feed.append(event, self._limits.tail_bytes)
         self._tail_bytes += feed.tail.bytes - before
         if self._tail_bytes > self._limits.all_tails_bytes:
             self._shed()
@@ -294,9 +325,33 @@ class Hub:
             self._tail_bytes -= feed.tail.bytes
             feed.tail.restart(feed.tail.head)
 
-    def _wake(self, feed: Feed) -> None:
-        for follower in tuple(feed.followers):
-            follower.wake()
+    # Waking
+
+    def _wake(self, feeds: Iterable[Feed]) -> None:
+        """At once, unless that takes too long for everybody else: then the rest follows, a slice at a time."""
+        is_first = not self._waking
+        for feed in feeds:
+            if feed in self._waking:
+                self._wake_again.add(feed)
+            elif feed.followers:
+                self._waking[feed] = iter(tuple(feed.followers))
+        if is_first:
+            self._wake_some()
+
+    def _wake_some(self) -> None:
+        until = time.perf_counter() + _WAKING_SECONDS
+        while self._waking:
+            feed, followers = next(iter(self._waking.items()))
+            for follower in followers:
+                follower.wake()
+                if time.perf_counter() > until:
+                    asyncio.get_running_loop().call_soon(self._wake_some)
+                    return
+            del self._waking[feed]
+            if feed in self._wake_again:
+                # Those that came first have seen less than there is by now.
+                self._wake_again.discard(feed)
+                self._waking[feed] = iter(tuple(feed.followers))
 
     # The safety net
 

@@ -49,6 +49,7 @@ class Listener:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+            self.connected = False
             # Its traceback would keep a connection that was still being made, and a server waits a minute for those.
             self._task = None
 

@@ -1,6 +1,7 @@
 """Server-Sent Events: the answer to `GET /v1/stream`, written by hand so that connections share the same bytes."""
 
 import random
+import time
 from collections.abc import Coroutine, Iterable
 from typing import Any
 
@@ -10,10 +11,12 @@ from notify.core.event import Reset
 from notify.core.position import Position
 from notify.live import frames
 from notify.live.connection import Connection, Parts, Start, Visitor
+from notify.live.hub import Step
 from notify.live.messages import ByeData, ByeReason, InboxData, TokenData
 from notify.live.tail import LiveEvent
-from notify.live.transport import dropping
+from notify.live.transport import Chunks, dropping, serve_later
 from notify.store.rows import InboxState
+from notify.store.snapshots import Snapshot
 
 __all__ = ("STREAM_HEADERS", "EventStream", "Farewell")
 
@@ -32,7 +35,12 @@ class StreamConnection(Connection):
     def __init__(self, parts: Parts, visitor: Visitor, send: Send, types: frozenset[str]) -> None:
         self._raw_send = send
         self._types = types
+        self._events_sent = parts.metrics.events_sent.labels("sse")
+        self._chunks: Chunks | None = None
         super().__init__(parts, visitor)
+
+    def write_straight_to(self, chunks: Chunks | None) -> None:
+        self._chunks = chunks
 
     def _send(self, frames: list[bytes]) -> Coroutine[Any, Any, None]:
         body = b"".join(frames)
@@ -40,6 +48,30 @@ class StreamConnection(Connection):
 
     async def _close(self, reason: ByeReason) -> None:  # noqa: ARG002 - a stream has no close code
         await self._raw_send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def _show_news(self, room: int | None) -> None:
+        """Whoever stands at the same position is shown the same bytes."""
+        if self._chunks is None or self._types or self._is_starting or len(self.feed.followers) == 1:
+            super()._show_news(room)
+            return
+        step = self.feed.steps.get(self._cursor)
+        if step is None:
+            step = self._step()
+        else:
+            self._cursor = step.end
+            self._events_sent.inc(step.events)
+        if self._chunks.write(step.chunk):
+            self.last_sent = time.monotonic()
+        else:
+            self._write([step.body])
+
+    def _step(self) -> Step:
+        before = self._cursor
+        events = sum(1 for _ in self.feed.tail.after(before))
+        body = b"".join(self._from_tail(None))
+        step = Step(body, b"%x\r\n%b\r\n" % (len(body), body), self._cursor, events)
+        self.feed.steps[before] = step
+        return step
 
     def _frame_events(self, events: Iterable[LiveEvent], upto: Position) -> list[bytes]:
         chunks: list[bytes] = []
@@ -51,7 +83,7 @@ class StreamConnection(Connection):
             else:
                 chunks.append(event.sse)
                 sent = event.seq
-        self._metrics.events_sent.labels("sse").inc(len(chunks))
+        self._events_sent.inc(len(chunks))
         if upto.seq > sent and (passed or not chunks):
             # The cursor moves past what this connection does not want to see.
             chunks.append(frames.id_only(str(upto)))
@@ -64,11 +96,11 @@ class StreamConnection(Connection):
             return frames.with_id("inbox", position, data)
         return frames.plain("inbox", InboxData(inbox.unread, inbox.unseen, inbox.total, position))
 
-    def _frame_snapshot(self, inbox: InboxState, items: list[Any]) -> list[bytes]:
-        wanted = [item for item in items if not self._types or item.type in self._types]
+    def _frame_snapshot(self, snapshot: Snapshot) -> list[bytes]:
+        wanted = [item for item in snapshot.items if not self._types or item.type in self._types]
         return [
             *(frames.plain("notification", item) for item in wanted),
-            self._frame_inbox(inbox, closes_start=True),
+            self._frame_inbox(snapshot.inbox, closes_start=True),
         ]
 
     def _frame_reset(self, reset: Reset) -> bytes:
@@ -95,13 +127,18 @@ class EventStream:
         self._start = start
         self._types = types
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
+        await send({"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS})
+        self._drop = dropping(scope)
+        serve_later(scope, self._serve)
+
+    async def _serve(self, receive: Receive, send: Send) -> None:
         connection = StreamConnection(self._parts, self._visitor, send, self._types)
-        connection.on_cut = dropping(scope)
+        connection.on_cut = self._drop
         try:
-            await send({"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS})
             retry_ms = random.randint(_SHORTEST_RETRY_MS, _LONGEST_RETRY_MS)  # noqa: S311 - jitter
             await send({"type": "http.response.body", "body": frames.retry(retry_ms), "more_body": True})
+            connection.write_straight_to(Chunks.of(send))
             connection.begin_soon(self._start)
             # Nothing is heard from a client but that it left, or that our own last word has been sent.
             while (await receive())["type"] != "http.disconnect":

@@ -1,6 +1,5 @@
 """The newest events of one followed inbox, in memory, each encoded once per format (law 12)."""
 
-from collections import deque
 from collections.abc import Iterator
 from typing import Literal
 from uuid import UUID
@@ -79,7 +78,7 @@ class Tail:
     __slots__ = ("_events", "bytes", "head", "start")
 
     def __init__(self, head: int) -> None:
-        self._events: deque[LiveEvent] = deque()
+        self._events: list[LiveEvent] = []
         self.start = head
         self.head = head
         self.bytes = 0
@@ -94,10 +93,12 @@ class Tail:
         self.head = head
 
     def forget_until(self, most_bytes: int) -> None:
-        while self._events and self.bytes > most_bytes:
-            oldest = self._events.popleft()
-            self.bytes -= oldest.bytes
-            self.start = oldest.seq
+        gone = 0
+        while gone < len(self._events) and self.bytes > most_bytes:
+            self.bytes -= self._events[gone].bytes
+            self.start = self._events[gone].seq
+            gone += 1
+        del self._events[:gone]
 
     def restart(self, head: int) -> None:
         self._events.clear()

@@ -1,22 +1,56 @@
 """The socket below ASGI, for the one thing ASGI has no word for: dropping a client that takes nothing any more."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from litestar.types import Scope
+from litestar.types import Receive, Scope, Send
 
-__all__ = ("MORE", "TRANSPORT", "dropping", "transport_of")
+__all__ = ("MORE", "SERVE", "TRANSPORT", "Chunks", "dropping", "serve_later", "transport_of")
 
+SERVE = "notify_serve"
 TRANSPORT = "notify_transport"
 MORE = "notify_more"
 """In a message to a WebSocket: more follows at once, so it need not leave alone. Other servers than ours ignore it."""
+
+
+_OF_UVICORN = ("flow", "transport", "disconnected", "response_complete")
 
 
 def transport_of(send: Any) -> asyncio.Transport | None:
     """Uvicorn's transport, where it is uvicorn whose `send` this is."""
     transport = getattr(getattr(send, "__self__", None), "transport", None)
     return transport if isinstance(transport, asyncio.Transport) or hasattr(transport, "abort") else None
+
+
+class Chunks:
+    """Where chunks of an HTTP/1.1 answer can be written without ASGI in between, which would frame each one anew."""
+
+    __slots__ = ("_cycle",)
+
+    def __init__(self, cycle: Any) -> None:
+        self._cycle = cycle
+
+    @classmethod
+    def of(cls, send: Send) -> "Chunks | None":
+        """Once an answer has been started by uvicorn, in chunks; None under any other server."""
+        cycle = getattr(send, "__self__", None)
+        is_known = getattr(cycle, "chunked_encoding", None) and all(hasattr(cycle, name) for name in _OF_UVICORN)
+        return cls(cycle) if is_known else None
+
+    def write(self, chunk: bytes) -> bool:
+        """Whether it could be written at once."""
+        cycle = self._cycle
+        transport = cycle.transport
+        if cycle.flow.write_paused or cycle.disconnected or cycle.response_complete or transport.is_closing():
+            return False
+        transport.write(chunk)
+        return True
+
+
+def serve_later(scope: Scope, serve: Callable[[Receive, Send], Awaitable[None]]) -> None:
+    """A live connection goes on when all that opened it has been left, and so holds nothing of that."""
+    scope["state"][SERVE] = serve
 
 
 def dropping(scope: Scope) -> Callable[[], None]:

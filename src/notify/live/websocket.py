@@ -34,8 +34,9 @@ from notify.live.messages import (
 )
 from notify.live.subprotocols import Agreement, Subprotocol, read, ref_in
 from notify.live.tail import LiveEvent
-from notify.live.transport import MORE, dropping
+from notify.live.transport import MORE, dropping, serve_later
 from notify.store.rows import InboxState
+from notify.store.snapshots import Snapshot
 
 __all__ = ("Errands", "Socket", "SocketConnection", "SocketLimits", "Terms")
 
@@ -90,8 +91,8 @@ class SocketConnection(Connection):
         self._in_flight: deque[int] = deque()
         """With a window, the events that were sent and not acknowledged yet."""
 
-        self._resume_refs: list[str] = []
-        """Of messages that asked to resume and were not replied to yet."""
+        self._held_replies: list[ReplyMessage] = []
+        """To a message that asked to resume and has to wait for its turn, and to those that came after it."""
 
         self._is_inbox_ahead = False
         """Nothing is left of what the newest positions were given to, so that only the counters can carry them."""
@@ -134,8 +135,14 @@ class SocketConnection(Connection):
             return
         shown = UNSET if problem is None else problem_of(problem)
         reply = ReplyMessage(ref, problem is None, result, shown)
+        if self._held_replies:
+            self._held_replies.append(reply)
+        else:
+            await self._write_replies([reply])
+
+    async def _write_replies(self, replies: list[ReplyMessage]) -> None:
         try:
-            await self._write_and_wait([self._subprotocol.frame(reply)])
+            await self._write_and_wait([self._subprotocol.frame(reply) for reply in replies])
         except OSError:
             self._is_over = True
 
@@ -180,10 +187,10 @@ class SocketConnection(Connection):
         self._is_inbox_ahead = False
         return self._subprotocol.frame(InboxMessage(inbox.unread, inbox.unseen, inbox.total, position, id_))
 
-    def _frame_snapshot(self, inbox: InboxState, items: list[Any]) -> list[Any]:
+    def _frame_snapshot(self, snapshot: Snapshot) -> list[Any]:
         return [
-            *(self._subprotocol.frame(NotificationMessage(item)) for item in items),
-            self._frame_inbox(inbox, closes_start=True),
+            *(self._subprotocol.frame(NotificationMessage(item)) for item in snapshot.items),
+            self._frame_inbox(snapshot.inbox, closes_start=True),
         ]
 
     def _frame_reset(self, reset: Reset) -> Any:
@@ -209,14 +216,13 @@ class SocketConnection(Connection):
 
     def resume(self, after: str, ref: str | None = None) -> None:
         if ref is not None:
-            self._resume_refs.append(ref)
+            self._held_replies.append(ReplyMessage(ref, ok=True))
         super().resume(after)
 
     async def _go_back(self) -> None:
         # In its turn: after what was still on its way from elsewhere, and before anything of what was asked for.
-        refs, self._resume_refs = self._resume_refs, []
-        for ref in refs:
-            await self.reply(ref)
+        replies, self._held_replies = self._held_replies, []
+        await self._write_replies(replies)
         await super()._go_back()
 
     def _go_to(self, position: Position) -> None:
@@ -250,13 +256,19 @@ class Socket:
         self._terms = terms
         self._errands = errands
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
         await send({"type": "websocket.accept", "subprotocol": self._terms.agreement.name, "headers": []})
+        self._drop = dropping(scope)
+        serve_later(scope, self._serve)
+
+    async def _serve(self, receive: Receive, send: Send) -> None:
         connection = SocketConnection(self._parts, self._visitor, send, self._terms, self._errands)
-        connection.on_cut = dropping(scope)
+        connection.on_cut = self._drop
         try:
             connection.begin_soon(self._start)
             await self._hear(connection, receive)
+        except OSError:
+            pass  # The client left meanwhile.
         except Exception:
             log.exception("a socket failed", action="socket_failed")
             self._parts.roster.end(connection, "error")

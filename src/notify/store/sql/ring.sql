@@ -1,0 +1,2 @@
+-- ring: tells every process that listens.
+SELECT pg_notify($1, $2)
