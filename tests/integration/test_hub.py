@@ -618,23 +618,30 @@ async def test_an_inbox_forgotten_while_it_is_read_stays_forgotten(stage: Stage,
 
 
 class Counting(Watching):
-    """Notes where the inbox stood whenever it was woken."""
+    """Notes where the inbox stood whenever it was woken, and in which order all were."""
 
-    heads: list[int]
+    def __init__(self, hub: Hub, key: InboxKey, order: list[str]) -> None:
+        self.heads: list[int] = []
+        self._order = order
+        super().__init__(hub, key)
 
     def wake(self) -> None:
-        self.heads = [*getattr(self, "heads", []), self.feed.tail.head]
+        self.heads.append(self.feed.tail.head)
+        self._order.append(self.key.user_id)
 
 
 async def test_a_crowd_is_woken_a_slice_at_a_time_and_all_of_it_to_the_end(
     stage: Stage, key: InboxKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await loaded(stage, key)
-    crowd = [Counting(stage.hub, key) for _ in range(5)]
-    other = await loaded(stage, InboxKey(key.app_id, "bob"))
+    order: list[str] = []
+    crowd = [Counting(stage.hub, key, order) for _ in range(5)]
+    other = Counting(stage.hub, InboxKey(key.app_id, "bob"), order)
+    for follower in (*crowd, other):
+        await follower.feed.loaded()
     monkeypatch.setattr(hub_module, "_WAKING_SECONDS", 0)
-    for follower in crowd:
-        follower.heads = []
+    for follower in (*crowd, other):
+        follower.heads.clear()
+    order.clear()
     for inbox in (key, key, other.key):
         await stage.here.create(inbox)
     for commit in stage.here.told():
@@ -642,7 +649,7 @@ async def test_a_crowd_is_woken_a_slice_at_a_time_and_all_of_it_to_the_end(
         assert sum(len(follower.heads) for follower in crowd) <= 1, "the loop may do other things meanwhile"
     await eventually(lambda: all(follower.heads and follower.heads[-1] == 2 for follower in crowd))
     assert max(len(follower.heads) for follower in crowd) <= 2
-    await eventually(lambda: other.wakes > 1)
+    assert (other.heads, order.index("bob") <= 3) == ([1], True), "nobody else waits for all of the crowd"
 
 
 async def test_who_stands_at_the_same_position_is_shown_the_same_bytes(stage: Stage, key: InboxKey) -> None:

@@ -345,6 +345,8 @@ class Hub:
             for follower in followers:
                 follower.wake()
                 if time.perf_counter() > until:
+                    # The next slice is another inbox's: a crowd keeps nobody else waiting for all of it.
+                    self._waking[feed] = self._waking.pop(feed)
                     asyncio.get_running_loop().call_soon(self._wake_some)
                     return
             del self._waking[feed]

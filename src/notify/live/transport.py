@@ -1,4 +1,6 @@
-"""The socket below ASGI, for the one thing ASGI has no word for: dropping a client that takes nothing any more."""
+"""What lies below ASGI, for what ASGI has no word for: dropping a client that takes nothing any more, writing bytes
+that are framed already, and staying when all that opened a connection has been left.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -12,7 +14,6 @@ SERVE = "notify_serve"
 TRANSPORT = "notify_transport"
 MORE = "notify_more"
 """In a message to a WebSocket: more follows at once, so it need not leave alone. Other servers than ours ignore it."""
-
 
 _OF_UVICORN = ("flow", "transport", "disconnected", "response_complete")
 
