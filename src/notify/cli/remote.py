@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 from notify.cli.surroundings import ADDRESS_FILE, Problem, found_settings, with_admin_key
+from notify.settings import Settings
 
-__all__ = ("Refused", "Remote", "StreamEvent", "found_remote")
+__all__ = ("Refused", "Remote", "StreamEvent", "found_remote", "local_service", "named_service")
 
 _TIMEOUT_SECONDS = 10.0
 _SILENCE_SECONDS = 60.0
@@ -101,21 +102,34 @@ class Remote:
 
 def found_remote() -> Remote:
     """The service of NOTIFY_URL and NOTIFY_API_KEY, or the one that runs in the data folder."""
-    url, key = os.environ.get("NOTIFY_URL"), os.environ.get("NOTIFY_API_KEY")
+    named = named_service(os.environ.get("NOTIFY_URL"), os.environ.get("NOTIFY_API_KEY"))
+    if named is not None:
+        return Remote(*named)
+    settings = found_settings()
+    local = local_service(settings)
+    if local is None:
+        raise Problem(f"No service runs in {settings.data_dir}: start one, or set NOTIFY_URL and NOTIFY_API_KEY.")
+    return Remote(*local)
+
+
+def named_service(url: str | None, key: str | None) -> tuple[str, str] | None:
+    """Address and key, if they are given."""
     if url and key:
-        return Remote(url, key)
+        return url, key
     if url or key:
         raise Problem("Set both NOTIFY_URL and NOTIFY_API_KEY, or neither for the service in the data folder.")
-    settings = found_settings()
+    return None
+
+
+def local_service(settings: Settings) -> tuple[str, str] | None:
+    """Address and key of the service that said it runs in the data folder."""
     try:
         url = (settings.data_dir / ADDRESS_FILE).read_text().strip()
-    except OSError as error:
-        raise Problem(
-            f"No service runs in {settings.data_dir}: start one, or set NOTIFY_URL and NOTIFY_API_KEY."
-        ) from error
+    except OSError:
+        return None
     admin_key = with_admin_key(settings).admin_key
     assert admin_key is not None  # noqa: S101 - with_admin_key has seen to it
-    return Remote(url, admin_key)
+    return url, admin_key
 
 
 def _checked(response: http.client.HTTPResponse) -> Any:
