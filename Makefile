@@ -9,7 +9,7 @@ RUNNER := $(BIN)/python -m pytest
 .SILENT:
 .SUFFIXES:
 .NOTPARALLEL:
-.PHONY: help run test check lock format lint types imports coverage openapi docs wheel vendor clean
+.PHONY: help run test bench check lock format lint types imports coverage openapi docs wheel vendor clean
 
 help: ## list the tasks
 	awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
@@ -20,6 +20,9 @@ run: $(READY) ## start the service on 127.0.0.1:8000 (HOST, PORT, or .env say ot
 
 test: $(READY) ## run the whole test suite (ARGS="-k inbox" for a part)
 	$(RUNNER) $(ARGS)
+
+bench: $(READY) ## how fast is it here? (ARGS="fanout --connections 2000" for something else)
+	$(BIN)/notify bench --fresh $(ARGS)
 
 check: lock lint types imports openapi docs coverage ## everything that CI checks, the test suite included
 	echo "check: passed ($^)"

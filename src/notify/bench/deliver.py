@@ -9,7 +9,7 @@ from functools import partial
 
 from notify.bench.crew import Crew
 from notify.bench.events import Event, title_at
-from notify.bench.exactness import compared
+from notify.bench.exactness import counted
 from notify.bench.load import Load, Phase, sent_in
 from notify.bench.outcome import Outcome
 from notify.bench.pacer import Pacer
@@ -28,6 +28,7 @@ _HEAD_START_NANOSECONDS = 20_000_000
 _PATIENCE_SECONDS = 10.0
 _CREATED = 201
 _CREATE = "from when a create was due to its answer"
+_LATE = "how late the load generator was"
 _DELIVER = "from when a create was due to its arrival at the device"
 
 
@@ -36,6 +37,7 @@ def deliver(crew: Crew) -> Result:
     crew.phase("open", "connecting", plan.connections)
     crew.phase("warm up", "warming up", None)
     measured = crew.phase("measure", "creating and delivering", round(plan.rate * plan.duration))
+    checked = crew.phase("check", "counting what arrived", None)
     created = measured.latency(_CREATE)
     arrived = measured.latency(_DELIVER)
     return Result.of(
@@ -47,9 +49,11 @@ def deliver(crew: Crew) -> Result:
             Figure("created", measured.counts["created"] / measured.seconds, "/s", "higher"),
             *Figure.latencies("create", created),
             *Figure.latencies("end to end", arrived),
+            Figure("posted late p99", round(measured.latency(_LATE).percentile(0.99) / 1e6, 3), "ms", "lower"),
             Figure("errors", measured.errors.total(), "", "lower"),
-            *Figure.exactness(measured),
+            *Figure.exactness(checked),
         ],
+        hidden={_LATE},
     )
 
 
@@ -58,7 +62,7 @@ class DeliverLoad(Load):
 
     @property
     def phases(self) -> Mapping[str, Phase]:
-        return {"open": self._open, "warm up": self._warm_up, "measure": self._measure}
+        return {"open": self._open, "warm up": self._warm_up, "measure": self._measure, "check": self._check}
 
     async def _open(self) -> Outcome:
         self._streams = Streams(self.target, self.network, self._on_event)
@@ -72,7 +76,6 @@ class DeliverLoad(Load):
         handshakes = max(1, self.share.of(self.plan.handshakes))
         await self._streams.open(self._users, handshakes, self.report)
         self._idle = await self.exchanges(_PRODUCERS)
-        self._producers = len(self._idle)
         return Outcome()
 
     async def _warm_up(self) -> Outcome:
@@ -102,10 +105,10 @@ class DeliverLoad(Load):
                 await self._settled.wait()
         outcome.errors.update({} if not self._waiting else {"never posted": len(self._waiting)})
         self._waiting.clear()
-        for stream in self._streams.all:
-            outcome.counts.update(compared(self._positions[stream.user], stream.seqs))
-        outcome.counts["broken connections"] = self._streams.lost
         return outcome
+
+    async def _check(self) -> Outcome:
+        return await counted(self._streams, self._positions)
 
     def _when_due(self, times: list[int]) -> None:
         self._waiting.extend(times)
@@ -114,6 +117,7 @@ class DeliverLoad(Load):
     def _post_waiting(self) -> None:
         while self._waiting and self._idle:
             due = self._waiting.popleft()
+            self._outcome.latency(_LATE).add(time.monotonic_ns() - due)
             exchange = self._idle.pop()
             body = {"to": self.random.choice(self._users), "title": title_at(due)}
             exchange.send(
@@ -123,21 +127,20 @@ class DeliverLoad(Load):
     def _on_answer(self, exchange: Exchange, due: int, answer: Answer | None) -> None:
         outcome = self._outcome
         self._under_way -= 1
+        self._idle.append(exchange)
         if answer is None:
             outcome.errors["connection lost"] += 1
             self._owed -= 1
+        elif answer.status == _CREATED:
+            for user, seq in sent_in(answer.body):
+                self._positions[user].append(seq)
+            outcome.latency(_CREATE).add(answer.at - due)
+            outcome.counts["created"] += 1
+            outcome.ended_at = answer.at
+            self.report(outcome.counts["created"])
         else:
-            self._idle.append(exchange)
-            if answer.status == _CREATED:
-                for user, seq in sent_in(answer.body):
-                    self._positions[user].append(seq)
-                outcome.latency(_CREATE).add(answer.at - due)
-                outcome.counts["created"] += 1
-                outcome.ended_at = answer.at
-                self.report(outcome.counts["created"])
-            else:
-                outcome.errors[problem_in(answer.status, answer.body)] += 1
-                self._owed -= 1
+            outcome.errors[problem_in(answer.status, answer.body)] += 1
+            self._owed -= 1
         self._look()
         self._post_waiting()
 

@@ -16,7 +16,8 @@ _NAME, _VALUE = 26, 14
 _NOTABLE = 0.05
 """Less than this is noise, and called neither better nor worse."""
 
-_STEPS = (1, 2, 5)
+_STEPS = ((1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8), (1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1,))
+_MOST_BARS = 12
 
 
 def drawn(report: Report, earlier: Report | None = None) -> str:
@@ -34,7 +35,7 @@ def drawn(report: Report, earlier: Report | None = None) -> str:
 
 
 def drawn_histogram(histogram: Histogram) -> list[str]:
-    """A bar for each step of 1, 2, 5, 10 …, from the fastest to the slowest."""
+    """A bar for each of some round steps, from the fastest to the slowest."""
     bounds = _bounds(histogram.least, histogram.most)
     passed = 0
     counts: list[int] = []
@@ -53,7 +54,8 @@ def drawn_histogram(histogram: Histogram) -> list[str]:
 def _heading(report: Report) -> Iterator[str]:
     machine, plan = report.machine, report.plan
     yield f"notify {report.notify} at {report.target}, {report.made_at}"
-    yield f"{machine.cores} cores of {machine.processor or 'unknown processor'}, {machine.system}, Python {machine.python}"
+    processor = machine.processor or "an unknown processor"
+    yield f"{machine.cores} cores of {processor}, {machine.system}, Python {machine.python}"
     yield (
         f"{plan.connections:,} connections, {plan.rate:g}/s, {plan.duration:g} s, "
         f"{plan.processes} process{'es' if plan.processes > 1 else ''} of load"
@@ -137,11 +139,17 @@ def _of_scenario(report: Report, name: str) -> Result | None:
 
 
 def _bounds(least: int, most: int) -> Sequence[float]:
-    exponent = math.floor(math.log10(max(least, 1)))
-    bounds: list[float] = []
-    while not bounds or bounds[-1] < most:
-        bounds += [step * 10.0**exponent for step in _STEPS]
-        exponent += 1
+    """The finest that do not fill the screen."""
+    for steps in _STEPS[:-1]:
+        bounds = _stepwise(steps, max(least, 1), max(most, 1))
+        if len(bounds) <= _MOST_BARS:
+            return bounds
+    return _stepwise(_STEPS[-1], max(least, 1), max(most, 1))
+
+
+def _stepwise(steps: Sequence[float], least: int, most: int) -> Sequence[float]:
+    exponents = range(math.floor(math.log10(least)), math.ceil(math.log10(most)) + 1)
+    bounds = [step * 10.0**exponent for exponent in exponents for step in steps]
     first = next(place for place, bound in enumerate(bounds) if bound >= least)
     last = next(place for place, bound in enumerate(bounds) if bound >= most)
     return bounds[first : last + 1]

@@ -1,8 +1,25 @@
 """Whether a device was shown what it had to be shown: all of it, once, in order."""
 
-from collections.abc import Collection, Sequence
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
 
-__all__ = ("compared",)
+from notify.bench.outcome import Outcome
+from notify.bench.streams import Streams
+
+__all__ = ("compared", "counted")
+
+_QUIET_SECONDS = 0.2
+"""In which what must not come would come: an event a second time."""
+
+
+async def counted(streams: Streams, sent: Mapping[str, Collection[int]]) -> Outcome:
+    """Of all inboxes, by the positions that each user was sent."""
+    await asyncio.sleep(_QUIET_SECONDS)
+    outcome = Outcome()
+    for stream in streams.all:
+        outcome.counts.update(compared(sent[stream.user], stream.seqs))
+    outcome.counts["broken connections"] = streams.lost
+    return outcome
 
 
 def compared(sent: Collection[int], received: Sequence[int]) -> dict[str, int]:

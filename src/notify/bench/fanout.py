@@ -21,6 +21,7 @@ _WARM_UP = 5
 _SPACED_PER_SECOND = 10
 _BACK_TO_BACK = 100
 _SPACED = "from posted to each connection, one event at a time"
+_DENSE = "back to back"
 _PUBLISHERS = 8
 """Connections that publish back to back, so that the service always has the next create at hand."""
 
@@ -45,6 +46,7 @@ def fanout(crew: Crew) -> Result:
             Figure("lost", spaced.counts["lost"] + dense.counts["lost"], "", "lower", breaks=True),
             Figure("broken connections", dense.counts["broken connections"], "", "lower", breaks=True),
         ],
+        hidden={_DENSE},
     )
 
 
@@ -76,7 +78,7 @@ class FanoutLoad(Load):
         return await self._seen(events, _SPACED, self._publish_spaced(events, 1 / _SPACED_PER_SECOND))
 
     async def _dense(self) -> Outcome:
-        return await self._seen(_BACK_TO_BACK, "back to back", self._publish_dense(_BACK_TO_BACK))
+        return await self._seen(_BACK_TO_BACK, _DENSE, self._publish_dense(_BACK_TO_BACK))
 
     @property
     def _user(self) -> str:

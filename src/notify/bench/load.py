@@ -64,10 +64,10 @@ class Load(ABC):
         return [f"bench-{self.share.run}-{self.scenario}-{self.share.place}-{number}" for number in range(count)]
 
     async def exchanges(self, count: int) -> list[Exchange]:
-        try:
-            return [await self.network.connect(Exchange) for _ in range(count)]
-        except OSError as error:
-            raise BenchError(f"{self.target.url} cannot be reached: {error!s}.") from error
+        exchanges = [Exchange(self.network) for _ in range(count)]
+        for exchange in exchanges:
+            await exchange.open()
+        return exchanges
 
     async def send_to_all(self, users: list[str], notifications: int) -> dict[str, list[int]]:
         """As many to each, before the measuring; the positions that each user's took."""

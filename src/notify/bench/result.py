@@ -1,6 +1,6 @@
 """What a run has found out: the figures that are shown, compared and saved."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Self
 
@@ -48,10 +48,11 @@ class Result(Struct, frozen=True):
     """The most that each process of the load generator used of a core in what was measured."""
 
     @classmethod
-    def of(cls, scenario: str, outcomes: Sequence[Outcome], figures: list[Figure]) -> Self:
+    def of(cls, scenario: str, outcomes: Sequence[Outcome], figures: list[Figure], hidden: Container[str] = ()) -> Self:
         all_ = together(outcomes)
         busiest = [round(max(shares), 3) for shares in zip(*(each.cpu_shares for each in outcomes), strict=True)]
-        return cls(scenario, figures, all_.latencies, dict(all_.errors), busiest)
+        latencies = {name: histogram for name, histogram in all_.latencies.items() if name not in hidden}
+        return cls(scenario, figures, latencies, dict(all_.errors), busiest)
 
     @property
     def generator_was_the_bottleneck(self) -> bool:

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from notify.bench.crew import Crew
 from notify.bench.events import Event
-from notify.bench.exactness import compared
+from notify.bench.exactness import counted
 from notify.bench.load import Load, Phase
 from notify.bench.outcome import Outcome
 from notify.bench.result import Figure, Result
@@ -27,6 +27,7 @@ def resume(crew: Crew) -> Result:
     crew.phase("open", "connecting", connections)
     crew.phase("leave", f"away, missing {_MISSED} each", connections)
     measured = crew.phase("return", "all back at once", connections)
+    checked = crew.phase("check", "counting what arrived", None)
     return Result.of(
         "resume",
         [measured],
@@ -35,7 +36,7 @@ def resume(crew: Crew) -> Result:
             Figure("missed by each", _MISSED),
             Figure("all caught up after", measured.seconds * 1000, "ms", "lower"),
             *Figure.latencies("caught up", measured.latency("caught up")),
-            *Figure.exactness(measured),
+            *Figure.exactness(checked),
         ],
     )
 
@@ -45,7 +46,7 @@ class ResumeLoad(Load):
 
     @property
     def phases(self) -> Mapping[str, Phase]:
-        return {"open": self._open, "leave": self._leave, "return": self._return}
+        return {"open": self._open, "leave": self._leave, "return": self._return, "check": self._check}
 
     async def _open(self) -> Outcome:
         self._streams = Streams(self.target, self.network, self._on_event)
@@ -70,10 +71,10 @@ class ResumeLoad(Load):
         with suppress(TimeoutError):  # what is missing is counted below
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 await self._all_back.wait()
-        for stream in self._streams.all:
-            outcome.counts.update(compared(self._missed[stream.user], stream.seqs))
-        outcome.counts["broken connections"] = self._streams.lost
         return outcome
+
+    async def _check(self) -> Outcome:
+        return await counted(self._streams, self._missed)
 
     def _on_event(self, stream: Stream, event: Event, now: int) -> None:  # noqa: ARG002 - it is counted already
         if len(stream.seqs) == _MISSED:

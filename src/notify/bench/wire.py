@@ -41,22 +41,36 @@ class Network:
 
 
 class Exchange(asyncio.Protocol):
-    """A connection that is kept alive: one request, its answer, the next request."""
+    """A connection that is kept alive: one request, its answer, the next request. Opened again when it is needed and
+    was closed meanwhile, as many proxies do after some number of requests.
+    """
 
-    def __init__(self, on_lost: Callable[["Exchange"], None] | None = None) -> None:
-        self._on_lost = on_lost
+    def __init__(self, network: Network) -> None:
+        self._network = network
         self._transport: asyncio.WriteTransport | None = None
+        self._opening: asyncio.Task[None] | None = None
         self._done: Callable[[Answer | None], None] | None = None
-        self._parser = httptools.HttpResponseParser(self)
         self._body: list[bytes] = []
         self._etag = ""
+
+    async def open(self) -> None:
+        await self._network.connect(lambda: self)
 
     def send(self, request: bytes, done: Callable[[Answer | None], None]) -> None:
         """`done` is called with the answer, or with None when the connection is lost before it."""
         self._done = done
         if self._transport is None or self._transport.is_closing():
+            self._opening = asyncio.get_running_loop().create_task(self._send_on_another(request))
+        else:
+            self._transport.write(request)
+
+    async def _send_on_another(self, request: bytes) -> None:
+        try:
+            await self.open()
+        except OSError:
             self._finish(None)
         else:
+            assert self._transport is not None  # noqa: S101 - it is open
             self._transport.write(request)
 
     async def ask(self, request: bytes) -> Answer:
@@ -70,7 +84,6 @@ class Exchange(asyncio.Protocol):
         return answer
 
     def close(self) -> None:
-        self._on_lost = None
         if self._transport is not None:
             self._transport.abort()
 
@@ -78,6 +91,7 @@ class Exchange(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.WriteTransport, transport)
+        self._parser = httptools.HttpResponseParser(self)
 
     def data_received(self, data: bytes) -> None:
         try:
@@ -88,8 +102,6 @@ class Exchange(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         self._transport = None
         self._finish(None)
-        if self._on_lost is not None:
-            self._on_lost(self)
 
     # httptools
 
@@ -105,7 +117,10 @@ class Exchange(asyncio.Protocol):
         self._body.append(body)
 
     def on_message_complete(self) -> None:
-        self._finish(Answer(self._parser.get_status_code(), self._etag, b"".join(self._body), time.monotonic_ns()))
+        answer = Answer(self._parser.get_status_code(), self._etag, b"".join(self._body), time.monotonic_ns())
+        if not self._parser.should_keep_alive() and self._transport is not None:
+            self._transport.close()
+        self._finish(answer)
 
     def _finish(self, answer: Answer | None) -> None:
         done, self._done = self._done, None

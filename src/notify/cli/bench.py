@@ -63,6 +63,7 @@ _KNOCK_SECONDS = 2.0
 )
 @click.option("--url", envvar="NOTIFY_URL", help="The service to measure. NOTIFY_URL works too.")
 @click.option("--key", envvar="NOTIFY_API_KEY", help="An API key of it (send, inbox). NOTIFY_API_KEY works too.")
+@click.option("--fresh", is_flag=True, help="Measure a service started for this run, whatever else runs.")
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
 @click.option("--save", type=click.Path(dir_okay=False, path_type=Path), help="Keep the result in a file.")
 @click.option("--against", type=click.Path(dir_okay=False, path_type=Path), help="Compare with a saved result.")
@@ -72,6 +73,7 @@ def bench(
     scenarios: tuple[ScenarioName, ...],
     url: str | None,
     key: str | None,
+    fresh: bool,
     as_json: bool,
     save: Path | None,
     against: Path | None,
@@ -102,7 +104,7 @@ def bench(
     try:
         earlier = None if against is None else loaded(against)
         make_room(plan)
-        with _found_target(url, key) as target:
+        with _own_target() if fresh else _found_target(url, key) as target:
             if not (yes or target.is_local):
                 _ask(target, plan)
             report = run(target, plan, _once_each(scenarios or _SCENARIOS), Progress(sys.stderr))
@@ -124,8 +126,15 @@ def _found_target(url: str | None, key: str | None) -> Iterator[Target]:
     if found is not None and (url or _listens(found[0])):
         yield Target(*found)
         return
+    click.echo("notify: no service runs here.", err=True)
+    with _own_target() as target:
+        yield target
+
+
+@contextmanager
+def _own_target() -> Iterator[Target]:
     key = secrets.token_urlsafe(32)
-    click.echo("No service runs here: starting one with an empty database of its own for this run.", err=True)
+    click.echo("notify: starting a service with an empty database, for this run only.", err=True)
     with temporary_service(key) as address:
         yield Target(address, key)
 
