@@ -48,12 +48,13 @@ class Crew:
             self._pipes.append(ours)
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._progress.end()
         for pipe in self._pipes:
             pipe.close()
         for process in self._processes:
-            process.terminate()
+            if kind is not None:
+                process.terminate()  # it may be in the middle of a phase
         for process in self._processes:
             process.join(_STOP_SECONDS)
             if process.exitcode is None:

@@ -1,6 +1,7 @@
 """What goes on, for who waits: one line that changes on a terminal, a line every few seconds elsewhere."""
 
 import time
+from collections.abc import Callable
 from typing import TextIO
 
 __all__ = ("Progress",)
@@ -11,8 +12,9 @@ _WIDTH = 79
 
 
 class Progress:
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
+        self._clock = clock
         self._is_terminal = stream.isatty()
         self._label = ""
         self._total: int | None = None
@@ -25,7 +27,7 @@ class Progress:
         self.at(0)
 
     def at(self, done: int) -> None:
-        now = time.monotonic()
+        now = self._clock()
         if now - self._shown_at < (_REDRAW_SECONDS if self._is_terminal else _LINE_SECONDS):
             return
         self._shown_at = now

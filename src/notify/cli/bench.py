@@ -93,6 +93,8 @@ def bench(
     Without a scenario, all of them. It sends notifications to users of its own, whose names begin with `bench-`; they
     stay there.
     """
+    if as_json and against is not None:
+        raise click.UsageError("--against is for readers: leave out --json, or compare the saved files yourself.")
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     plan = Plan(
         connections=int(given["connections"]),
@@ -110,12 +112,12 @@ def bench(
             report = run(target, plan, _once_each(scenarios or _SCENARIOS), Progress(sys.stderr))
     except BenchError as error:
         raise Problem(str(error)) from error
-    if save is not None:
-        _keep(report, save)
     if as_json:
         click.echo(report.json(), nl=False)
     else:
         click.echo(drawn(report, earlier))
+    if save is not None:
+        _keep(report, save)
     if not all(result.is_exact for result in report.results):
         raise Problem("Not everything arrived exactly once and in order; the figures above say where.")
 
