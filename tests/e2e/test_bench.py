@@ -1,18 +1,23 @@
 """`notify bench` against a real service: every scenario in small."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
 
 from notify.bench.plan import SCENARIOS
-from support.command import notify
+from support.command import environment_with, notify
 from support.processes import ADMIN_KEY, NotifyProcess
+from support.servers import reachable_folder
+from support.waiting import until
 
-Bench = Callable[..., CompletedProcess[str]]
+Bench = Callable[..., subprocess.CompletedProcess[str]]
 SMALL = ("--connections", "6", "--duration", "0.5", "--rate", "40")
 EXACT = ("lost", "twice", "out of order", "broken connections")
 
@@ -25,7 +30,7 @@ def service(database: str) -> Iterator[NotifyProcess]:
 
 @pytest.fixture
 def bench(service: NotifyProcess, tmp_path: Path) -> Bench:
-    def run(*arguments: str, **variables: str) -> CompletedProcess[str]:
+    def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         there = {"NOTIFY_URL": service.url, "NOTIFY_API_KEY": ADMIN_KEY}
         return notify("bench", *arguments, folder=tmp_path, **there | variables)
 
@@ -134,3 +139,39 @@ def test_a_result_that_cannot_be_saved_is_shown_all_the_same(bench: Bench) -> No
 
 def test_a_comparison_is_for_readers(bench: Bench) -> None:
     assert bench("--json", "--against", "run.json").returncode == 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_it_leaves_neither_processes_nor_data(number: signal.Signals) -> None:
+    command = [sys.executable, "-m", "notify", "bench", "deliver", "--fresh", "--connections", "4", "--duration", "60"]
+    with (
+        reachable_folder() as folder,
+        subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment_with({"TMPDIR": str(folder)}),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        ) as bench,
+    ):
+        assert bench.stderr is not None
+        for line in bench.stderr:
+            if "creating" in line:
+                break
+        # To all, as a terminal does.
+        os.killpg(bench.pid, number)
+        _, log = bench.communicate(timeout=40)
+        assert bench.returncode == (1 if number == signal.SIGINT else 128 + number), log
+        assert "Traceback" not in log
+        assert not list(folder.iterdir())
+    until(lambda: not is_alive(bench.pid), what="the end of the last process")
+
+
+def is_alive(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -45,7 +45,7 @@ class Crew:
             process.start()
             theirs.close()
             self._processes.append(process)
-            self._pipes.append(ours)
+            self._pipes.append(ours)  # pyright: ignore[reportArgumentType] - of another kind on Windows
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:

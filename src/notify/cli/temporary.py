@@ -21,7 +21,7 @@ _STOP_SECONDS = 30.0
 def temporary_service(key: str) -> Iterator[str]:
     """Its address, once it serves. Started with the default settings, whatever ours are."""
     # Not closed to others: as root, PostgreSQL runs as an account of its own.
-    with tempfile.TemporaryDirectory(prefix="notify-", ignore_cleanup_errors=True) as name:
+    with tempfile.TemporaryDirectory(prefix="notify-bench-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         folder.chmod(0o711)
         with (folder / "log").open("w+") as log:
