@@ -137,6 +137,14 @@ def test_a_result_that_cannot_be_saved_is_shown_all_the_same(bench: Bench) -> No
     assert "the result was not saved" in done.stderr
 
 
+def test_other_commands_do_not_wait_for_its_import(tmp_path: Path) -> None:
+    code = "import sys, notify.cli.main; print([name for name in sys.modules if name.startswith('notify.bench')])"
+    run = [sys.executable, "-c", code]
+    assert subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=True).stdout == "[]\n"
+    shown = notify("bench", "--help", folder=tmp_path).stdout
+    assert "\n  resume   all streams lost at once" in shown
+
+
 def test_a_comparison_is_for_readers(bench: Bench) -> None:
     assert bench("--json", "--against", "run.json").returncode == 2
 

@@ -10,13 +10,14 @@ from functools import partial
 from notify.bench.crew import Crew
 from notify.bench.events import Event, title_at
 from notify.bench.exactness import counted
+from notify.bench.exchange import Answer, Exchange
 from notify.bench.load import Load, Phase, sent_in
 from notify.bench.outcome import Outcome
 from notify.bench.pacer import Pacer
 from notify.bench.result import Figure, Result
+from notify.bench.stream import Stream
 from notify.bench.streams import Streams
 from notify.bench.target import problem_in
-from notify.bench.wire import Answer, Exchange, Stream
 
 __all__ = ("DeliverLoad", "deliver")
 

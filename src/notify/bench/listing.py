@@ -7,11 +7,11 @@ from functools import partial
 from urllib.parse import quote
 
 from notify.bench.crew import Crew
+from notify.bench.exchange import Answer, Exchange
 from notify.bench.load import Load, Phase
 from notify.bench.outcome import Outcome
 from notify.bench.result import Figure, Result
 from notify.bench.target import problem_in
-from notify.bench.wire import Answer, Exchange
 
 __all__ = ("ListLoad", "listing")
 

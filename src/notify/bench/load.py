@@ -8,10 +8,11 @@ import msgspec
 from msgspec import Struct
 
 from notify.bench.errors import BenchError
+from notify.bench.exchange import Exchange
+from notify.bench.network import Network
 from notify.bench.outcome import Outcome
 from notify.bench.plan import Plan, share_of
 from notify.bench.target import Target
-from notify.bench.wire import Exchange, Network
 
 __all__ = ("Load", "Phase", "Share", "sent_in")
 

@@ -13,8 +13,8 @@ from notify.bench.exactness import counted
 from notify.bench.load import Load, Phase
 from notify.bench.outcome import Outcome
 from notify.bench.result import Figure, Result
+from notify.bench.stream import Stream
 from notify.bench.streams import Streams
-from notify.bench.wire import Stream
 
 __all__ = ("ResumeLoad", "resume")
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from notify.bench.errors import BenchError
 from notify.bench.events import Event
 from notify.bench.histogram import Histogram
+from notify.bench.network import Network
+from notify.bench.stream import Stream
 from notify.bench.target import Target
-from notify.bench.wire import Network, Stream
 
 __all__ = ("Streams",)
 

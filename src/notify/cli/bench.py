@@ -33,7 +33,13 @@ _KNOCK_SECONDS = 2.0
 
 @click.command()
 @click.argument("scenarios", metavar="[SCENARIO]...", nargs=-1, type=click.Choice(_SCENARIOS))
-@click.option("--connections", type=click.IntRange(1, 1_000_000), default=_DEFAULTS.connections, show_default=True)
+@click.option(
+    "--connections",
+    type=click.IntRange(1, 1_000_000),
+    default=_DEFAULTS.connections,
+    show_default=True,
+    help="Streams that are open at a time.",
+)
 @click.option(
     "--rate",
     type=click.FloatRange(0, min_open=True),
@@ -80,7 +86,7 @@ def bench(
     yes: bool,
     **given: float,
 ) -> None:
-    r"""Measure how fast a service is: the one of NOTIFY_URL, the one in the data folder, or, where none runs, one that
+    """Measure how fast a service is: the one of NOTIFY_URL, the one in the data folder, or, where none runs, one that
     is started for it.
 
     \b
@@ -92,7 +98,7 @@ def bench(
 
     Without a scenario, all of them. It sends notifications to users of its own, whose names begin with `bench-`; they
     stay there.
-    """
+    """  # noqa: D301 - click keeps the lines after a backspace as they are
     if as_json and against is not None:
         raise click.UsageError("--against is for readers: leave out --json, or compare the saved files yourself.")
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))

@@ -1,21 +1,17 @@
-"""HTTP/1.1 as the load generator speaks it: bare protocols, so that a thousand connections cost no thousand tasks."""
+"""Requests and their answers, over a bare protocol: as cheap as it gets, so that the service is what is measured."""
 
 import asyncio
 import time
 from collections.abc import Callable
-from typing import NamedTuple, TypeVar, cast
+from typing import NamedTuple, cast
 
 import httptools
 
 from notify.bench.errors import BenchError
-from notify.bench.events import Event, EventReader
-from notify.bench.target import Target, problem_in
+from notify.bench.network import Network
+from notify.bench.target import problem_in
 
-__all__ = ("Answer", "Exchange", "Network", "Stream")
-
-P = TypeVar("P", bound=asyncio.Protocol)
-
-_OK = 200
+__all__ = ("Answer", "Exchange")
 
 
 class Answer(NamedTuple):
@@ -24,20 +20,6 @@ class Answer(NamedTuple):
     body: bytes
     at: int
     """When it was complete, in nanoseconds of the monotonic clock."""
-
-
-class Network:
-    """The way to the service, looked up once and not for every connection."""
-
-    def __init__(self, target: Target) -> None:
-        self._host, self._port = target.addresses()[0]
-        self._tls = target.tls
-
-    async def connect(self, make: Callable[[], P]) -> P:
-        context, name = self._tls or (None, None)
-        loop = asyncio.get_running_loop()
-        _, protocol = await loop.create_connection(make, self._host, self._port, ssl=context, server_hostname=name)
-        return protocol
 
 
 class Exchange(asyncio.Protocol):
@@ -126,75 +108,3 @@ class Exchange(asyncio.Protocol):
         done, self._done = self._done, None
         if done is not None:
             done(answer)
-
-
-class Stream(asyncio.Protocol):
-    """A device: `ready` once the service has closed the start of its stream, and then every event as it comes."""
-
-    def __init__(self, user: str, request: bytes, on_event: Callable[["Stream", Event, int], None]) -> None:
-        self.user = user
-        self.seqs: list[int] = []
-        """The positions of what has arrived, in the order of arrival."""
-
-        self.position = b""
-        self.ready_at = 0
-        self.failure = ""
-        self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._request = request
-        self._on_event = on_event
-        self._reader = EventReader()
-        self._parser = httptools.HttpResponseParser(self)
-        self._transport: asyncio.WriteTransport | None = None
-        self._now = 0
-
-    def drop(self) -> None:
-        """Without ceremony, as by a phone that loses its net."""
-        if self._transport is not None:
-            self._transport.abort()
-
-    # asyncio
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.WriteTransport, transport)
-        self._transport.write(self._request)
-
-    def data_received(self, data: bytes) -> None:
-        self._now = time.monotonic_ns()
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError as error:
-            self._fail(f"what came was not HTTP ({error})")
-            self.drop()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._transport = None
-        self._fail(str(exc or "the service closed the connection"))
-        if not self.gone.done():
-            self.gone.set_result(None)
-
-    # httptools
-
-    def on_body(self, body: bytes) -> None:
-        if self._parser.get_status_code() != _OK:
-            self._fail(problem_in(self._parser.get_status_code(), body))
-            self.drop()
-            return
-        for event in self._reader.feed(body):
-            if event.id:
-                self.position = event.id
-            if event.name == b"notification":
-                if event.id:
-                    self.seqs.append(event.seq)
-                self._on_event(self, event, self._now)
-            elif event.name == b"inbox" and event.id:
-                self.ready_at = self._now
-                if not self.ready.done():
-                    self.ready.set_result(None)
-            elif event.name == b"bye":
-                self._fail(f"the service said bye: {event.data.decode()}")
-
-    def _fail(self, reason: str) -> None:
-        self.failure = self.failure or reason
-        if not self.ready.done():
-            self.ready.set_result(None)
