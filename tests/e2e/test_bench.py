@@ -137,6 +137,16 @@ def test_a_result_that_cannot_be_saved_is_shown_all_the_same(bench: Bench) -> No
     assert "the result was not saved" in done.stderr
 
 
+def test_what_a_service_refuses_under_load_is_counted_and_told(database: str, tmp_path: Path) -> None:
+    environment = {"NOTIFY_DATABASE_URL": database, "NOTIFY_DRAIN_SECONDS": "0.1", "NOTIFY_WRITE_QUEUE_ROWS": "1"}
+    with NotifyProcess(environment) as narrow:
+        there = {"NOTIFY_URL": narrow.url, "NOTIFY_API_KEY": ADMIN_KEY}
+        small = ("--connections", "4", "--duration", "0.3", "--rate", "3000")
+        done = notify("bench", "deliver", *small, folder=tmp_path, **there)
+    assert done.returncode == 0, done.stderr
+    assert " times 503 " in done.stdout
+
+
 def test_other_commands_do_not_wait_for_its_import(tmp_path: Path) -> None:
     code = "import sys, notify.cli.main; print([name for name in sys.modules if name.startswith('notify.bench')])"
     run = [sys.executable, "-c", code]

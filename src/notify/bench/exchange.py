@@ -41,10 +41,14 @@ class Exchange(asyncio.Protocol):
     def send(self, request: bytes, done: Callable[[Answer | None], None]) -> None:
         """`done` is called with the answer, or with None when the connection is lost before it."""
         self._done = done
-        if self._transport is None or self._transport.is_closing():
+        if self.is_closed:
             self._opening = asyncio.get_running_loop().create_task(self._send_on_another(request))
         else:
-            self._transport.write(request)
+            self._write(request)
+
+    @property
+    def is_closed(self) -> bool:
+        return self._transport is None or self._transport.is_closing()
 
     async def _send_on_another(self, request: bytes) -> None:
         try:
@@ -52,8 +56,11 @@ class Exchange(asyncio.Protocol):
         except OSError:
             self._finish(None)
         else:
-            assert self._transport is not None  # noqa: S101 - it is open
-            self._transport.write(request)
+            self._write(request)
+
+    def _write(self, request: bytes) -> None:
+        assert self._transport is not None  # noqa: S101 - it is open
+        self._transport.write(request)
 
     async def ask(self, request: bytes) -> Answer:
         answered: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
