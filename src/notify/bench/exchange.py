@@ -13,6 +13,8 @@ from notify.bench.target import problem_in
 
 __all__ = ("Answer", "Exchange")
 
+_ANSWER_SECONDS = 60.0
+
 
 class Answer(NamedTuple):
     status: int
@@ -65,7 +67,11 @@ class Exchange(asyncio.Protocol):
     async def ask(self, request: bytes) -> Answer:
         answered: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
         self.send(request, lambda answer: None if answered.done() else answered.set_result(answer))
-        answer = await answered
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                answer = await answered
+        except TimeoutError as error:
+            raise BenchError(f"A request was not answered within {_ANSWER_SECONDS:g} s.") from error
         if answer is None:
             raise BenchError("The service closed a connection in the middle of a request; its log may say why.")
         if answer.status >= 400:  # noqa: PLR2004 - where errors begin

@@ -1,6 +1,7 @@
 """Many connections on one inbox: how long an event takes to all of them, and how many a second arrive at most."""
 
 import asyncio
+import sys
 import time
 from collections.abc import Coroutine, Mapping
 from contextlib import suppress
@@ -35,8 +36,11 @@ def fanout(crew: Crew) -> Result:
     plan = crew.plan
     events = _spaced_events(plan)
     crew.phase("open", "connecting", plan.connections)
+    crew.phase("get set", "warming up", None)
     crew.phase("warm up", "warming up", _WARM_UP * plan.connections)
+    crew.phase("get set", "one event at a time", None)
     spaced = crew.phase("spaced", "one event at a time", events * plan.connections)
+    crew.phase("get set", "events back to back", None)
     dense = crew.phase("dense", "events back to back", _BACK_TO_BACK * plan.connections)
     checked = crew.phase("check", "counting what arrived", None)
     latency = spaced.latency(_SPACED)
@@ -60,6 +64,7 @@ class FanoutLoad(Load):
     def phases(self) -> Mapping[str, Phase]:
         return {
             "open": self._open,
+            "get set": self._get_set,
             "warm up": self._warm_up,
             "spaced": self._spaced,
             "dense": self._dense,
@@ -69,9 +74,9 @@ class FanoutLoad(Load):
     async def _open(self) -> Outcome:
         self._streams = Streams(self.target, self.network, self._on_event)
         self._publishers: list[Exchange] = []
-        self._latency = Histogram()
-        self._expected = self._received = self._last_at = 0
         self._all_there = asyncio.Event()
+        self._last_at = 0
+        await self._get_set()
         connections = self.share.of(self.plan.connections)
         handshakes = max(1, self.share.of(self.plan.handshakes))
         await self._streams.open([self._user] * connections, handshakes, self.report)
@@ -98,20 +103,26 @@ class FanoutLoad(Load):
     def _user(self) -> str:
         return f"bench-{self.share.run}-fanout"
 
+    async def _get_set(self) -> Outcome:
+        """Before the first process publishes anything: whatever arrives from now on belongs to the next phase."""
+        self._latency = Histogram()
+        self._received = 0
+        self._expected = sys.maxsize
+        self._all_there.clear()
+        return Outcome()
+
     async def _seen(self, events: int, kind: str, publishing: Coroutine[Any, Any, None]) -> Outcome:
         """What this process sees of so many events, which the first process publishes."""
-        outcome = Outcome()
-        self._latency = outcome.latency(kind)
-        self._received = 0
+        outcome = Outcome(latencies={kind: self._latency})
         self._expected = events * len(self._streams.all)
-        self._all_there.clear()
+        self._look()
         async with asyncio.TaskGroup() as group:
             if self.share.place == 0:
                 outcome.begun_at = time.monotonic_ns()
                 group.create_task(publishing)
             else:
                 publishing.close()
-            with suppress(TimeoutError):  # what is missing is counted below
+            with suppress(TimeoutError):  # what is missing is counted in the end
                 async with asyncio.timeout(self.plan.duration + _PATIENCE_SECONDS):
                     await self._all_there.wait()
         outcome.ended_at = self._last_at
@@ -124,8 +135,11 @@ class FanoutLoad(Load):
             self._last_at = now
             self._received += 1
             self.report(self._received)
-            if self._received == self._expected:
-                self._all_there.set()
+            self._look()
+
+    def _look(self) -> None:
+        if self._received >= self._expected:
+            self._all_there.set()
 
     async def _publish_spaced(self, events: int, pause_seconds: float) -> None:
         for _ in range(events):

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from urllib.parse import quote
 
@@ -20,6 +21,7 @@ _READERS = 32
 
 _ITEMS = 20
 _LONGEST_WARM_UP_SECONDS = 0.5
+_PATIENCE_SECONDS = 30.0
 _OK, _NOT_MODIFIED = 200, 304
 
 
@@ -111,8 +113,13 @@ class ListLoad(Load):
 
         for exchange, request in zip(self._exchanges, requests.values(), strict=True):
             ask(exchange, request)
-        if self._exchanges:
-            await all_over.wait()
+        if not asking:
+            all_over.set()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds + _PATIENCE_SECONDS):
+                await all_over.wait()
+        if asking:
+            outcome.errors["no answer"] += asking
         return outcome
 
     def _request(self, user: str, etag: str = "") -> bytes:

@@ -130,11 +130,16 @@ def bench(
 
 @contextmanager
 def _found_target(url: str | None, key: str | None) -> Iterator[Target]:
-    found = named_service(url, key) or local_service(found_settings())
-    if found is not None and (url or _listens(found[0])):
-        yield Target(*found)
+    named = named_service(url, key)
+    if named is not None:
+        yield Target(*named)
         return
-    click.echo("notify: no service runs here.", err=True)
+    settings = found_settings()
+    local = local_service(settings)
+    if local is not None and _listens(local[0]):
+        yield Target(*local)
+        return
+    click.echo(f"notify: no service runs in {settings.data_dir}, and NOTIFY_URL names none.", err=True)
     with _own_target() as target:
         yield target
 
