@@ -29,7 +29,7 @@ def result(scenario: str = "list", **changes: object) -> Result:
         Figure("list p50", 2.5, "ms", "lower"),
         Figure("lost", 0, "", "lower", breaks=True),
     ]
-    made = Result(scenario, figures, {"list": histogram([1_000_000, 2_000_000, 9_000_000])}, {}, [0.2])
+    made = Result(scenario, figures, {"list": histogram([1_000_000, 2_000_000, 9_000_000])}, {}, [0.2], [0.1])
     return msgspec.structs.replace(made, **changes)
 
 
@@ -80,13 +80,23 @@ def test_runs_that_cannot_be_compared_are_said_to_be_different() -> None:
 
 
 def test_a_load_generator_at_its_limit_an_error_and_a_broken_promise_are_said() -> None:
-    broken = result(cpu_shares=[0.3, 0.97], errors={"503 Busy": 12}, figures=[Figure("lost", 2, breaks=True)])
+    broken = result(
+        cpu_shares=[0.3, 0.97], wait_shares=[0, 0], errors={"503 Busy": 12}, figures=[Figure("lost", 2, breaks=True)]
+    )
     text = drawn(report(broken, shares_machine=True))
     assert "list: the load generator was the bottleneck: a process of it used 97% of a core" in text
     assert "list: 12 times 503 Busy" in text
     assert "not everything arrived exactly once" in text
     assert "shared this machine" in text
-    assert "bottleneck" not in drawn(report(result()))
+    text = drawn(report(result()))
+    assert "bottleneck" not in text
+    assert "held up" not in text
+
+
+def test_a_load_generator_that_found_no_core_to_run_on_is_said_to_be_held_up() -> None:
+    text = drawn(report(result(cpu_shares=[0.4], wait_shares=[0.55])))
+    assert "list: the load generator was held up: a process of it waited for a core 55% of the time" in text
+    assert "bottleneck" not in text
 
 
 class Terminal(io.StringIO):

@@ -124,6 +124,11 @@ def _remarks(report: Report) -> Iterator[str]:
                 f"{result.scenario}: the load generator was the bottleneck: a process of it used "
                 f"{max(result.cpu_shares):.0%} of a core. Use more --processes, or a machine with more cores."
             )
+        if result.generator_was_short_of_cores:
+            yield (
+                f"{result.scenario}: the load generator was held up: a process of it waited for a core "
+                f"{max(result.wait_shares):.0%} of the time. Run it on another machine, or with less beside it."
+            )
         if not result.is_exact:
             yield f"{result.scenario}: not everything arrived exactly once and in order on every connection."
     if report.shares_machine:

@@ -21,6 +21,9 @@ class Outcome(Struct):
     cpu_shares: list[float] = field(default_factory=list)
     """What each process used of a core."""
 
+    wait_shares: list[float] = field(default_factory=list)
+    """What part of the time each process waited for a core that others had, where the system tells."""
+
     def latency(self, name: str) -> Histogram:
         return self.latencies.setdefault(name, Histogram())
 
@@ -38,6 +41,7 @@ def together(outcomes: Iterable[Outcome]) -> Outcome:
         all_.counts.update(outcome.counts)
         all_.errors.update(outcome.errors)
         all_.cpu_shares += outcome.cpu_shares
+        all_.wait_shares += outcome.wait_shares
         if outcome.begun_at is not None:
             all_.begun_at = min(all_.begun_at or outcome.begun_at, outcome.begun_at)
         if outcome.ended_at is not None:

@@ -47,16 +47,24 @@ class Result(Struct, frozen=True):
     cpu_shares: list[float]
     """The most that each process of the load generator used of a core in what was measured."""
 
+    wait_shares: list[float]
+    """The most of the time that each waited for a core."""
+
     @classmethod
     def of(cls, scenario: str, outcomes: Sequence[Outcome], figures: list[Figure], hidden: Container[str] = ()) -> Self:
         all_ = together(outcomes)
-        busiest = [round(max(shares), 3) for shares in zip(*(each.cpu_shares for each in outcomes), strict=True)]
+        cpu, waits = [each.cpu_shares for each in outcomes], [each.wait_shares for each in outcomes]
         latencies = {name: histogram for name, histogram in all_.latencies.items() if name not in hidden}
-        return cls(scenario, figures, latencies, dict(all_.errors), busiest)
+        return cls(scenario, figures, latencies, dict(all_.errors), _most(cpu), _most(waits))
 
     @property
     def generator_was_the_bottleneck(self) -> bool:
         return max(self.cpu_shares, default=0) > _BUSY
+
+    @property
+    def generator_was_short_of_cores(self) -> bool:
+        wanted = [used + waited for used, waited in zip(self.cpu_shares, self.wait_shares, strict=True)]
+        return max(wanted, default=0) > _BUSY and not self.generator_was_the_bottleneck
 
     @property
     def is_exact(self) -> bool:
@@ -65,6 +73,11 @@ class Result(Struct, frozen=True):
     @property
     def by_name(self) -> Mapping[str, Figure]:
         return {figure.name: figure for figure in self.figures}
+
+
+def _most(phases: Sequence[Sequence[float]]) -> list[float]:
+    """Of each process, over the phases."""
+    return [round(max(shares), 3) for shares in zip(*phases, strict=True)]
 
 
 class Machine(Struct, frozen=True):

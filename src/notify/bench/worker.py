@@ -8,6 +8,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 import uvloop
 
@@ -26,6 +27,7 @@ _LOADS: Mapping[str, type[Load]] = {
     load.scenario: load for load in (FanoutLoad, DeliverLoad, ConnectLoad, ResumeLoad, ListLoad)
 }
 _REPORT_SECONDS = 0.2
+_SCHEDULED = Path("/proc/thread-self/schedstat")
 
 
 def work(pipe: Connection, share: Share) -> None:
@@ -69,10 +71,20 @@ class _Worker:
             return Outcome()
         assert self._load is not None  # noqa: S101 - a scenario begins before its phases
         self._reported.begin()
-        cpu, clock = time.process_time(), time.monotonic()
+        cpu, waited, clock = time.process_time(), _waited_seconds(), time.monotonic()
         outcome = await self._load.phases[order]()
-        outcome.cpu_shares = [(time.process_time() - cpu) / max(time.monotonic() - clock, 1e-9)]
+        elapsed = max(time.monotonic() - clock, 1e-9)
+        outcome.cpu_shares = [(time.process_time() - cpu) / elapsed]
+        outcome.wait_shares = [(_waited_seconds() - waited) / elapsed]
         return outcome
+
+
+def _waited_seconds() -> float:
+    """How long this thread could have run and had no core to run on."""
+    try:
+        return int(_SCHEDULED.read_text().split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return 0.0  # only Linux tells
 
 
 class _Reported:
