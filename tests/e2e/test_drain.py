@@ -120,7 +120,7 @@ async def test_every_worker_sees_its_own_off(start_notify_with: Start, number: s
 @pytest.fixture
 def start_notify_with(database_url: str, request: pytest.FixtureRequest) -> Start:
     def start(*arguments: str, **environment: str) -> NotifyProcess:
-        process = NotifyProcess({"NOTIFY_DATABASE_URL": database_url, **environment}, *arguments)
+        process = NotifyProcess({"NOTIFY_DATABASE_URL": database_url, **environment}, *arguments, is_covered=True)
         request.addfinalizer(process.stop)
         return process
 

@@ -43,7 +43,10 @@ def service(embedded_server: TestServer) -> Iterator[NotifyProcess]:
         "NOTIFY_LOG_LEVEL": "debug",
         "NOTIFY_LOG_FORMAT": "json",
     }
-    with embedded_server.database() as url, NotifyProcess({"NOTIFY_DATABASE_URL": url, **environment}) as process:
+    with (
+        embedded_server.database() as url,
+        NotifyProcess({"NOTIFY_DATABASE_URL": url, **environment}, is_covered=True) as process,
+    ):
         yield process
         errors = [line for line in process.log if '"level": "error"' in line or "Traceback" in line]
         assert not errors, "\n".join(errors)

@@ -43,7 +43,9 @@ def start(data_folder: Path) -> Iterator[Start]:
     def embedded(*arguments: str, **variables: str) -> NotifyProcess:
         # An admin key that is empty is none: one is made.
         started.append(
-            NotifyProcess({"NOTIFY_DATA_DIR": str(data_folder), "NOTIFY_ADMIN_KEY": "", **variables}, *arguments)
+            NotifyProcess(
+                {"NOTIFY_DATA_DIR": str(data_folder), "NOTIFY_ADMIN_KEY": "", **variables}, *arguments, is_covered=True
+            )
         )
         return started[-1]
 

@@ -18,7 +18,9 @@ from support.waiting import until
 
 @pytest.fixture
 def workers(database_url: str) -> Iterator[NotifyProcess]:
-    with NotifyProcess({"NOTIFY_DATABASE_URL": database_url, "NOTIFY_DRAIN_SECONDS": "0.2"}, "--workers", "2") as both:
+    with NotifyProcess(
+        {"NOTIFY_DATABASE_URL": database_url, "NOTIFY_DRAIN_SECONDS": "0.2"}, "--workers", "2", is_covered=True
+    ) as both:
         yield both
 
 

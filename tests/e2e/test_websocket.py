@@ -22,7 +22,7 @@ _FROM_NOW: dict[str, Any] = {"from": "now"}  # which is a word of Python's
 @pytest.fixture(scope="module")
 def services(database: str) -> Iterator[list[NotifyProcess]]:
     environment = {"NOTIFY_DATABASE_URL": database, "NOTIFY_SOCKET_MESSAGES_PER_SECOND": "1000"}
-    with NotifyProcess(environment) as one, NotifyProcess(environment) as other:
+    with NotifyProcess(environment, is_covered=True) as one, NotifyProcess(environment) as other:
         yield [one, other]
         complaints = [line for line in one.log + other.log if '"level": "info"' not in line]
         assert not complaints, complaints

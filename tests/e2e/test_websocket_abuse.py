@@ -39,7 +39,7 @@ def service(database: str) -> Iterator[NotifyProcess]:
         "NOTIFY_SOCKET_BURST": str(_BURST),
         "NOTIFY_SOCKET_MOST_MALFORMED": "5",
     }
-    with NotifyProcess(environment) as process:
+    with NotifyProcess(environment, is_covered=True) as process:
         yield process
         complaints = [line for line in process.log if '"level": "info"' not in line]
         assert not complaints, complaints

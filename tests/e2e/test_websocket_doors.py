@@ -26,7 +26,7 @@ def service(database: str) -> Iterator[NotifyProcess]:
         "NOTIFY_JWT_SECRET": _SECRET,
         "NOTIFY_CORS_ORIGINS": f"{_TRUSTED},https://other.example",
     }
-    with NotifyProcess(environment) as process:
+    with NotifyProcess(environment, is_covered=True) as process:
         yield process
         log = "\n".join(line for line in process.log if '"handshake_refused"' not in line)
         assert '"level": "warning"' not in log, log

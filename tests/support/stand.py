@@ -35,7 +35,7 @@ class Stand:
 
     def start(self, **environment: str) -> NotifyProcess:
         proxy = self._stack.enter_context(Proxy(self.url))
-        process = NotifyProcess({"NOTIFY_DATABASE_URL": proxy.url, **environment}, is_covered=False)
+        process = NotifyProcess({"NOTIFY_DATABASE_URL": proxy.url, **environment})
         self._stack.callback(process.stop)
         self.proxies.append(proxy)
         self.processes.append(process)
