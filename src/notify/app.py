@@ -39,7 +39,7 @@ from notify.store.database import Database
 from notify.store.devices import Devices
 from notify.store.following import Following
 from notify.store.housekeeping import Housekeeping
-from notify.store.identities import IDENTITIES, Identities
+from notify.store.identities import Identities
 from notify.store.inbox import Inboxes
 from notify.store.outbox import Outbox
 from notify.store.sessions import Sessions
@@ -87,7 +87,6 @@ class Service:
             self.database,
             self.clock,
             settings.database_url,
-            lambda: self.listener.connected,
             schema=settings.schema,
             pool_size=settings.resource_pool_size,
             prepared_statements=settings.prepared_statements,
@@ -206,7 +205,6 @@ class Service:
 
     def _listening(self) -> None:
         # Whatever rang before is found by looking.
-        self.identities.forget()
         self.outbox.ring()
         self.hub.compare_all()
         self.registry.compare()
@@ -221,8 +219,6 @@ class Service:
     def _answer(self, payload: str) -> None:
         if payload == "outbox":
             self.outbox.ring()
-        elif payload == IDENTITIES:
-            self.identities.forget()
         elif payload == COMPARE_ALL:
             self.hub.compare_all()
             self.registry.compare()

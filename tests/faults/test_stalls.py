@@ -60,6 +60,7 @@ def calls(stand: Stand) -> list[Call]:
         lambda client: client.get("/v1/apps/default/keys"),
         lambda client: client.post("/v1/apps/default/keys", json={"name": "k", "scopes": ["send"]}),
         lambda client: client.delete(f"/v1/apps/default/keys/{one}"),
+        lambda client: client.post("/v1/tokens", json={"user_id": "alice"}),
     ]
 
 

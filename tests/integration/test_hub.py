@@ -304,11 +304,11 @@ async def loaded(stage: Stage, key: InboxKey) -> Watching:
 async def test_a_commit_between_following_and_the_first_read_is_seen(stage: Stage, key: InboxKey) -> None:
     stage.following.before.shut()
     watching = Watching(stage.hub, key)
-    await eventually(lambda: stage.following.before.is_reached)
+    await eventually(lambda: stage.following.before.is_reached, SECONDS)
     await stage.here.create(key)
     stage.tell()
     stage.following.before.open()
-    await eventually(lambda: watching.feed.is_loaded and not watching.feed.is_stale)
+    await eventually(lambda: watching.feed.is_loaded and not watching.feed.is_stale, SECONDS)
     assert watching.feed.tail.head == 1
     assert watching.wakes
 
@@ -318,12 +318,12 @@ async def test_a_commit_after_the_first_read_has_looked_and_before_it_tells_is_s
 ) -> None:
     stage.following.after.shut()
     watching = Watching(stage.hub, key)
-    await eventually(lambda: stage.following.after.is_reached)
+    await eventually(lambda: stage.following.after.is_reached, SECONDS)
     await stage.here.create(key)
     stage.tell()
     assert not watching.feed.is_loaded
     stage.following.after.open()
-    await eventually(lambda: watching.feed.tail.head == 1)
+    await eventually(lambda: watching.feed.tail.head == 1, SECONDS)
     assert watching.seqs() == [1]
     assert watching.feed.unread == 1
 
@@ -333,22 +333,22 @@ async def test_a_ring_for_an_inbox_that_is_still_loading_is_not_forgotten(stage:
     stage.elsewhere.told()
     stage.following.after.shut()
     watching = Watching(stage.hub, key)
-    await eventually(lambda: stage.following.after.is_reached)
+    await eventually(lambda: stage.following.after.is_reached, SECONDS)
     await stage.elsewhere.create(key)
     stage.ring()
     stage.following.after.open()
-    await eventually(lambda: watching.feed.tail.head == 2)
+    await eventually(lambda: watching.feed.tail.head == 2, SECONDS)
     assert watching.seqs(after=1) == [2]
 
 
 async def test_a_ring_that_a_loading_inbox_was_read_past_causes_no_other_read(stage: Stage, key: InboxKey) -> None:
     stage.following.before.shut()
     watching = Watching(stage.hub, key)
-    await eventually(lambda: stage.following.before.is_reached)
+    await eventually(lambda: stage.following.before.is_reached, SECONDS)
     await stage.elsewhere.create(key)
     stage.ring()
     stage.following.before.open()
-    await eventually(lambda: watching.feed.tail.head == 1)
+    await eventually(lambda: watching.feed.tail.head == 1, SECONDS)
     assert not watching.feed.is_stale
     assert stage.following.reads == 1
 
@@ -418,7 +418,7 @@ async def test_memory_never_skips_what_it_was_not_told_of(stage: Stage, key: Inb
     # The second position is known and the first is not: nothing is shown.
     assert (watching.feed.tail.head, watching.wakes) == (0, 1)
     stage.following.before.open()
-    await eventually(lambda: watching.feed.tail.head == 2)
+    await eventually(lambda: watching.feed.tail.head == 2, SECONDS)
     assert watching.seqs() == [1, 2]
 
 
@@ -430,7 +430,7 @@ async def test_commits_told_in_another_order_than_they_were_made_are_shown_in_th
         await stage.here.create(key)
     for commit in reversed(stage.here.told()):
         stage.hub.committed([commit])
-    await eventually(lambda: watching.feed.tail.head == 3)
+    await eventually(lambda: watching.feed.tail.head == 3, SECONDS)
     assert watching.seqs() == [1, 2, 3]
 
 
@@ -439,7 +439,7 @@ async def test_a_commit_that_does_not_say_what_it_did_is_read(stage: Stage, key:
     await stage.here.create(key, "first", collapse_key="k")
     await stage.here.create(key, "second", collapse_key="k")
     stage.tell()
-    await eventually(lambda: watching.feed.tail.head == 2)
+    await eventually(lambda: watching.feed.tail.head == 2, SECONDS)
     assert [event.notification.title for event in watching.feed.tail.after(1) if event.notification] == ["second"]
 
 
@@ -451,7 +451,7 @@ async def test_a_commit_told_twice_is_shown_once(stage: Stage, key: InboxKey) ->
     stage.hub.committed([commit])
     await stage.here.create(key)
     stage.hub.committed(stage.here.told()[-1:])
-    await eventually(lambda: watching.feed.tail.head == 2)
+    await eventually(lambda: watching.feed.tail.head == 2, SECONDS)
     assert watching.seqs() == [1, 2]
 
 
@@ -462,7 +462,7 @@ async def test_a_read_that_is_older_than_memory_takes_nothing_back(stage: Stage,
     watching = await loaded(stage, key)
     stage.following.after.shut()
     refresh = asyncio.ensure_future(stage.hub.refresh(watching.feed))
-    await eventually(lambda: stage.following.after.is_reached)
+    await eventually(lambda: stage.following.after.is_reached, SECONDS)
     await stage.here.create(key)
     stage.tell()
     assert watching.seqs() == [1]
@@ -475,7 +475,7 @@ async def test_a_read_that_is_newer_than_memory_adds_only_what_memory_lacks(stag
     watching = await loaded(stage, key)
     stage.following.before.shut()
     refresh = asyncio.ensure_future(stage.hub.refresh(watching.feed))
-    await eventually(lambda: stage.following.before.is_reached)
+    await eventually(lambda: stage.following.before.is_reached, SECONDS)
     await stage.here.create(key)
     stage.tell()
     await stage.elsewhere.create(key)
@@ -489,14 +489,14 @@ async def test_memory_that_is_ahead_of_a_read_under_way_waits_for_the_next(stage
     stage.following.after.shut()
     await stage.elsewhere.create(key)
     stage.ring()
-    await eventually(lambda: stage.following.after.is_reached)
+    await eventually(lambda: stage.following.after.is_reached, SECONDS)
     await stage.elsewhere.create(key)
     await stage.here.create(key)
     stage.tell()
     stage.following.after.let_one()
-    await eventually(lambda: watching.seqs() == [1])
+    await eventually(lambda: watching.seqs() == [1], SECONDS)
     stage.following.after.open()
-    await eventually(lambda: watching.feed.tail.head == 3)
+    await eventually(lambda: watching.feed.tail.head == 3, SECONDS)
     assert watching.seqs() == [1, 2, 3]
 
 
@@ -504,7 +504,7 @@ async def test_more_than_one_read_takes_is_left_to_the_followers_to_read(stage: 
     watching = await loaded(stage, key)
     await asyncio.gather(*(stage.elsewhere.create(key) for _ in range(250)))
     stage.ring()
-    await eventually(lambda: watching.feed.tail.head == 250)
+    await eventually(lambda: watching.feed.tail.head == 250, SECONDS)
     assert not watching.feed.tail.covers(249)
     first = await stage.hub.page(watching.feed, 0)
     assert ([change.seq for change in first.changes], first.more) == (list(range(1, 201)), True)
@@ -518,7 +518,7 @@ async def test_what_was_missed_is_found_by_comparing(stage: Stage, key: InboxKey
     await stage.elsewhere.create(key)
     reads = stage.following.reads
     stage.hub.compare_all()
-    await eventually(lambda: watching.feed.tail.head == 1)
+    await eventually(lambda: watching.feed.tail.head == 1, SECONDS)
     assert watching.wakes == 2
     # Only what lags is read.
     assert (stage.following.reads, other.wakes) == (reads + 1, 1)
@@ -577,7 +577,7 @@ async def test_an_inbox_that_nobody_follows_is_forgotten_after_its_grace(stage: 
     stage.hub.unfollow(watching.feed, watching)
     assert stage.hub.followed == 1
     stage.hub.compare_all()
-    await eventually(lambda: stage.hub.followed == 0)
+    await eventually(lambda: stage.hub.followed == 0, SECONDS)
     stage.hub.measure()
     assert b"notify_tail_bytes 0.0" in stage.metrics.exposition()
     again = await loaded(stage, key)
@@ -603,13 +603,13 @@ async def test_an_inbox_forgotten_while_it_is_read_stays_forgotten(stage: Stage,
     stage.hub.start()
     stage.following.after.shut()
     watching = Watching(stage.hub, key)
-    await eventually(lambda: stage.following.after.is_reached)
+    await eventually(lambda: stage.following.after.is_reached, SECONDS)
     stage.hub.unfollow(watching.feed, watching)
     stage.hub.compare_all()
-    await eventually(lambda: stage.hub.followed == 0)
+    await eventually(lambda: stage.hub.followed == 0, SECONDS)
     again = Watching(stage.hub, key)
     stage.following.after.open()
-    await eventually(lambda: again.feed.is_loaded)
+    await eventually(lambda: again.feed.is_loaded, SECONDS)
     assert not watching.feed.is_loaded
     assert stage.hub.followed == 1
 
@@ -647,14 +647,14 @@ async def test_a_crowd_is_woken_a_slice_at_a_time_and_all_of_it_to_the_end(
     for commit in stage.here.told():
         stage.hub.committed([commit])
         assert sum(len(follower.heads) for follower in crowd) <= 1, "the loop may do other things meanwhile"
-    await eventually(lambda: all(follower.heads and follower.heads[-1] == 2 for follower in crowd))
+    await eventually(lambda: all(follower.heads and follower.heads[-1] == 2 for follower in crowd), SECONDS)
     assert max(len(follower.heads) for follower in crowd) <= 2
     assert (other.heads, order.index("bob") <= 3) == ([1], True), "nobody else waits for all of the crowd"
 
 
 async def test_who_stands_at_the_same_position_is_shown_the_same_bytes(stage: Stage, key: InboxKey) -> None:
     phones = [Phone(stage.parts, key) for _ in range(3)]
-    await eventually(lambda: all(phone.stands_at(0) for phone in phones))
+    await eventually(lambda: all(phone.stands_at(0) for phone in phones), SECONDS)
     await stage.here.create(key)
     stage.tell()
     assert len({id(chunk) for phone in phones for chunk in phone.chunks}) == 1
@@ -663,13 +663,13 @@ async def test_who_stands_at_the_same_position_is_shown_the_same_bytes(stage: St
 
 async def test_who_has_fallen_behind_is_shown_all_there_is_by_now(stage: Stage, key: InboxKey) -> None:
     phones = [Phone(stage.parts, key) for _ in range(3)]
-    await eventually(lambda: all(phone.stands_at(0) for phone in phones))
+    await eventually(lambda: all(phone.stands_at(0) for phone in phones), SECONDS)
     phones[0].pause()
     for _ in range(4):
         await stage.here.create(key)
         stage.tell()
     phones[0].resume()
-    await eventually(lambda: all(phone.stands_at(4) for phone in phones))
+    await eventually(lambda: all(phone.stands_at(4) for phone in phones), SECONDS)
 
 
 # Another epoch
@@ -679,16 +679,16 @@ async def test_another_epoch_starts_every_connection_over_once(stage: Stage, key
     await stage.here.create(key)
     stage.tell()
     phones = [Phone(stage.parts, key) for _ in range(3)]
-    await eventually(lambda: all(phone.stands_at(1) for phone in phones))
+    await eventually(lambda: all(phone.stands_at(1) for phone in phones), SECONDS)
     before = phones[0].held.position
     await stage.database.execute("new_generation")
     stage.hub.compare_all()
-    await eventually(lambda: all(phone.stands_at(1) and phone.held.resets for phone in phones))
+    await eventually(lambda: all(phone.stands_at(1) and phone.held.resets for phone in phones), SECONDS)
     stage.hub.compare_all()
     await stage.hub._compare_with_database()
     await stage.here.create(key)
     stage.tell()
-    await eventually(lambda: all(phone.stands_at(2) for phone in phones))
+    await eventually(lambda: all(phone.stands_at(2) for phone in phones), SECONDS)
     assert [phone.held.resets for phone in phones] == [1, 1, 1]
     assert [len(phone.held.items) for phone in phones] == [2, 2, 2]
     assert phones[0].held.position != before
@@ -720,8 +720,8 @@ async def test_what_could_not_be_read_is_read_when_the_database_is_back(
     stranger = Watching(stage.hub, InboxKey("default", "bob"))
     assert watching.feed.tail.head == 0
     proxy.accept()
-    await eventually(lambda: watching.feed.tail.head == 1)
-    await eventually(lambda: stranger.feed.is_loaded)
+    await eventually(lambda: watching.feed.tail.head == 1, SECONDS)
+    await eventually(lambda: stranger.feed.is_loaded, SECONDS)
     await stage.close()
 
 
@@ -737,7 +737,7 @@ async def test_whoever_comes_while_the_database_is_away_is_served_when_it_is_bac
     with pytest.raises(DatabaseAwayError):
         await stage.hub._compare_with_database()
     proxy.accept()
-    await eventually(lambda: phone.stands_at(1))
+    await eventually(lambda: phone.stands_at(1), SECONDS)
     assert len(phone.held.items) == 1
     phone.leave()
     await stage.close()
@@ -773,7 +773,7 @@ class Interleavings(RuleBasedStateMachine):
             # Three have been there for a while.
             self._phones += [Phone(self._stage.parts, self._key, straight=straight) for straight in (True, True, False)]
             for phone in self._phones:
-                await eventually(lambda phone=phone: phone.stands_at(0))  # type: ignore[misc]
+                await eventually(lambda phone=phone: phone.stands_at(0), SECONDS)  # type: ignore[misc]
 
         self._run(begin())
 
@@ -889,7 +889,7 @@ class Interleavings(RuleBasedStateMachine):
             phone.resume()
         truth = await stage.inboxes.changes(*self._key, None, 1000)
         try:
-            await eventually(lambda: not self._behind(truth.position), what=f"everybody at {truth.position}")
+            await eventually(lambda: not self._behind(truth.position), SECONDS, what=f"everybody at {truth.position}")
             self._check(truth)
         finally:
             for phone in self._phones:
@@ -963,7 +963,7 @@ async def test_a_start_that_the_database_takes_past_what_is_known_here_is_not_cl
     held = Held()
     held.position = str(Position(watching.feed.epoch, 0))
     phone = Phone(stage.parts, key, held)
-    await eventually(lambda: phone.stands_at(31))
+    await eventually(lambda: phone.stands_at(31), SECONDS)
     assert [block.seq for block in phone.shown if block.event == "inbox" and block.id] == [31]
     phone.leave()
 
@@ -972,13 +972,13 @@ async def test_what_was_forgotten_before_it_was_read_is_not_passed_over_in_silen
     kept, gone = await stage.here.create(key, "kept"), await stage.here.create(key, "gone")
     await loaded(stage, key)
     phone = Phone(stage.parts, key, Held())
-    await eventually(lambda: phone.stands_at(2))
+    await eventually(lambda: phone.stands_at(2), SECONDS)
     await stage.elsewhere.change(key, gone.id, "delete")
     async with stage.database.connection() as connection:
         await connection.execute("DELETE FROM notify.notifications WHERE id = $1", gone.id)
         await connection.execute("UPDATE notify.inboxes SET floor = head WHERE user_id = $1", key.user_id)
     stage.ring()
-    await eventually(lambda: phone.stands_at(3))
+    await eventually(lambda: phone.stands_at(3), SECONDS)
     assert (phone.held.resets, set(phone.held.items)) == (1, {str(kept.id)})
     phone.leave()
 
@@ -1005,13 +1005,13 @@ async def test_the_reply_to_resume_comes_after_what_was_on_its_way_and_before_wh
     scope: Any = {"state": {}}
     await socket(scope, said.get, send)
     serving = asyncio.create_task(scope["state"][SERVE](said.get, send))
-    await eventually(lambda: stage.following.after.is_reached, what="a page that is being read")
+    await eventually(lambda: stage.following.after.is_reached, SECONDS, what="a page that is being read")
     said.put_nowait({"type": "websocket.receive", "text": f'{{"type":"resume","after":"{beginning}","ref":"r"}}'})
-    await eventually(said.empty)
+    await eventually(said.empty, SECONDS)
     await asyncio.sleep(0)
     stage.following.after.open()
     await eventually(
-        lambda: sum(message["type"] == "inbox" and "id" in message for message in sent) == 2, what="two starts"
+        lambda: sum(message["type"] == "inbox" and "id" in message for message in sent) == 2, SECONDS, what="two starts"
     )
     assert [message["type"] for message in sent].count("reply") == 1
     place = [message["type"] for message in sent].index("reply")

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, Self, TypeVar
@@ -22,19 +22,12 @@ from notify.core.errors import ConflictError, DatabaseAwayError, NotFoundError
 from notify.core.identity import KEY_SCOPES, Caller, KeyScope, hash_key, make_key
 from notify.core.ids import uuid7
 from notify.store.database import AWAY, Database
-from notify.store.remembered import Remembered
 from notify.store.tables import ApiKeyRow, AppRow
 
-__all__ = ("IDENTITIES", "ApiKey", "App", "Identities", "NewApiKey", "NewApp", "make_secret")
+__all__ = ("ApiKey", "App", "Identities", "NewApiKey", "NewApp", "make_secret")
 
 _USE_IS_NEWS_AFTER = timedelta(minutes=1)
 _SECRET_BYTES = 48
-_REMEMBERED = timedelta(seconds=10)
-_MOST_KEYS = 4096
-_MOST_APPS = 4096
-
-IDENTITIES = "identities"
-"""What is rung when something remembered is no longer so."""
 
 Row = TypeVar("Row", AppRow, ApiKeyRow)
 
@@ -92,22 +85,10 @@ class _Keys(_Repository[ApiKeyRow]):
 
 class Identities:
     def __init__(
-        self,
-        database: Database,
-        clock: Clock,
-        url: str,
-        hears_changes: Callable[[], bool],
-        *,
-        schema: str,
-        pool_size: int,
-        prepared_statements: bool,
+        self, database: Database, clock: Clock, url: str, *, schema: str, pool_size: int, prepared_statements: bool
     ) -> None:
-        """Remembers nothing while it would not hear of a key that another process revokes."""
         self._database = database
         self._clock = clock
-        self._schema = schema
-        self._keys = Remembered[bytes, Caller](clock, _MOST_KEYS, _REMEMBERED, hears_changes)
-        self._secrets = Remembered[str, str](clock, _MOST_APPS, _REMEMBERED, hears_changes)
 
         async def connect() -> Any:
             # By asyncpg itself, so that the URL means the same here as everywhere else.
@@ -190,21 +171,10 @@ class Identities:
                 raise NotFoundError("This app has no such key.")
             row.revoked_at = row.revoked_at or self._clock.now()
             await session.commit()
-        self.forget()
-        await self._database.execute("ring", self._schema, IDENTITIES)
-
-    def forget(self) -> None:
-        """Somewhere a key was revoked, or may have been."""
-        self._keys.forget()
-        self._secrets.forget()
 
     async def find_key(self, key: str) -> Caller | None:
-        key_hash = hash_key(key)
-        return await self._keys.get(key_hash, lambda: self._look_for_key(key_hash))
-
-    async def _look_for_key(self, key_hash: bytes) -> Caller | None:
         now = self._clock.now()
-        rows = await self._database.fetch("find_key", key_hash, now - _USE_IS_NEWS_AFTER)
+        rows = await self._database.fetch("find_key", hash_key(key), now - _USE_IS_NEWS_AFTER)
         if not rows:
             return None
         (row,) = rows
@@ -213,9 +183,6 @@ class Identities:
         return Caller(row["app_id"], frozenset(row["scopes"]), key_id=row["id"])
 
     async def secret_of(self, app_id: str) -> str | None:
-        return await self._secrets.get(app_id, lambda: self._look_for_secret(app_id))
-
-    async def _look_for_secret(self, app_id: str) -> str | None:
         rows = await self._database.fetch("app_secret", app_id)
         return rows[0]["jwt_secret"] if rows else None
 
