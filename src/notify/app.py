@@ -10,11 +10,12 @@ from litestar.di import Provide
 from litestar.types import ASGIApp
 
 from notify.api.access import guard_with
+from notify.api.answering import keep_failure
 from notify.api.auth import Authenticator
 from notify.api.cors import Cors
 from notify.api.devices import DevicesController
 from notify.api.documents import DOCUMENT_ROUTES
-from notify.api.envelope import Envelope, keep_failure
+from notify.api.envelope import Envelope
 from notify.api.health import HealthController, Readiness
 from notify.api.identities import AppsController, TokensController
 from notify.api.inbox import ChangesController, InboxController

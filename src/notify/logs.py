@@ -1,9 +1,11 @@
 """How log lines look: readable on a terminal, JSON otherwise. Nothing secret is ever handed to a log."""
 
+import json
 import logging
 import sys
-from typing import Literal, TextIO
+from typing import Any, Literal, TextIO
 
+import msgspec
 import structlog
 from structlog.typing import Processor
 
@@ -25,7 +27,7 @@ def configure(level: str, style: Literal["auto", "text", "json"], stream: TextIO
     else:
         # No local variables: among them are keys, tokens and database URLs.
         tracebacks = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
-        last = [structlog.processors.ExceptionRenderer(tracebacks), structlog.processors.JSONRenderer()]
+        last = [structlog.processors.ExceptionRenderer(tracebacks), structlog.processors.JSONRenderer(_as_json)]
     structlog.configure(
         processors=[*shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
@@ -41,3 +43,11 @@ def configure(level: str, style: Literal["auto", "text", "json"], stream: TextIO
         )
     )
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+
+
+def _as_json(line: Any, default: Any, **_: Any) -> str:
+    try:
+        return msgspec.json.encode(line, enc_hook=default).decode()
+    except (ValueError, TypeError, OverflowError):
+        # Half of a surrogate pair, a number beyond 64 bits: a line is written whatever is in it.
+        return json.dumps(line, default=default)

@@ -6,6 +6,8 @@ import msgspec
 from litestar.connection import Request
 from litestar.types import Receive, Scope, Send
 
+from notify.api.answering import answering
+from notify.api.inputs import header
 from notify.core.errors import InvalidError, MalformedPositionError, PositionUnknownError
 from notify.core.position import Position
 from notify.store.rows import InboxState
@@ -31,6 +33,8 @@ class Answer:
         self._body = body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
+        if answering(scope).at_once(self._status, self._headers, self._body):
+            return
         await send({"type": "http.response.start", "status": self._status, "headers": self._headers})
         await send({"type": "http.response.body", "body": self._body, "more_body": False})
 
@@ -53,17 +57,17 @@ def _fresh_until(position: Position | None) -> Headers:
 
 
 def is_conditional(request: Request[Any, Any, Any]) -> bool:
-    return "if-none-match" in request.headers
+    return header(request, b"if-none-match") is not None
 
 
 def unchanged_since(request: Request[Any, Any, Any], position: Position) -> bool:
-    tags = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
+    tags = {tag.strip().removeprefix("W/") for tag in (header(request, b"if-none-match") or "").split(",")}
     return "*" in tags or f'"{position}"' in tags
 
 
 def check_reached(request: Request[Any, Any, Any], inbox: InboxState) -> None:
     """Holds the answer to the position that the client has seen elsewhere (`Notify-Position`)."""
-    text = request.headers.get("notify-position")
+    text = header(request, b"notify-position")
     if text is None:
         return
     try:

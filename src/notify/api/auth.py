@@ -1,9 +1,7 @@
 """Credentials: API keys, the admin key, and user tokens."""
 
 import hmac
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from hashlib import sha256
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
@@ -12,9 +10,10 @@ import msgspec
 from litestar.connection import ASGIConnection
 from msgspec import Meta, Struct
 
+from notify.api.inputs import header
 from notify.core.clock import Clock
 from notify.core.errors import ExpiredError, ForbiddenError, NotFoundError, UnauthorizedError
-from notify.core.identity import DEFAULT_APP, KEY_SCOPES, TOKEN_SCOPES, Caller
+from notify.core.identity import DEFAULT_APP, KEY_SCOPES, TOKEN_SCOPES, Caller, hash_key
 from notify.core.text import AppId, UserId
 from notify.store.identities import Identities
 
@@ -54,7 +53,7 @@ class Authenticator:
     ) -> None:
         self._identities = identities
         self._clock = clock
-        self._admin_key_hash = sha256(admin_key.encode()).digest()
+        self._admin_key_hash = hash_key(admin_key)
         self._default_secret = default_secret
         self._trusted_origins = trusted_origins
         self._verified: dict[bytes, _Verified] = {}
@@ -62,7 +61,7 @@ class Authenticator:
 
     async def caller_of(self, connection: ASGIConnection[Any, Any, Any, Any], *, opens_live: bool = False) -> Caller:
         """Who calls. What opens a live connection may name a token in its query, since a browser can set no header."""
-        credential = _credential_in(connection.headers)
+        credential = _credential_in(connection)
         if credential is None and opens_live:
             credential = _token_in(connection.scope["query_string"])
         if credential is None:
@@ -98,12 +97,12 @@ class Authenticator:
 
     async def check(self, credential: str) -> Caller:
         # Hashed first, so that the comparison takes as long whatever was sent.
-        digest = sha256(credential.encode("utf-8", "surrogateescape")).digest()
+        digest = hash_key(credential)
         if hmac.compare_digest(digest, self._admin_key_hash):
             return Caller(DEFAULT_APP, frozenset(KEY_SCOPES), is_operator=True)
         if credential.count(".") == 2:  # noqa: PLR2004 - a JWT has three parts, an API key has one
             return await self._check_token(credential, digest)
-        caller = await self._identities.find_key(credential)
+        caller = await self._identities.find_key(digest)
         if caller is None:
             raise UnauthorizedError("This API key is unknown or revoked.")
         return caller
@@ -129,13 +128,13 @@ class Authenticator:
 
     def _check_origin(self, connection: ASGIConnection[Any, Any, Any, Any], *, opens_live: bool) -> None:
         """A browser sends the cookie along from any page, so what it may change or open is only for pages we trust."""
-        origin = connection.headers.get("origin", "")
+        origin = header(connection, b"origin") or ""
         if connection.scope.get("method") in _SAFE_METHODS:
             # A page of this host asks for a stream without naming its origin, any other page has to name it.
-            from_elsewhere = origin or connection.headers.get("sec-fetch-site") in {"cross-site", "same-site"}
+            from_elsewhere = origin or header(connection, b"sec-fetch-site") in {"cross-site", "same-site"}
             if not opens_live or not from_elsewhere:
                 return
-        host = connection.headers.get("host")
+        host = header(connection, b"host")
         own = bool(host) and origin in {f"http://{host}", f"https://{host}"}
         if not own and origin not in self._trusted_origins:
             raise ForbiddenError(
@@ -169,13 +168,13 @@ def _verify(token: str, secret: str, app_id: str) -> Caller:
     return Caller(app_id, scopes.intersection(TOKEN_SCOPES), user_id=claims.sub, expires_at=claims.exp)
 
 
-def _credential_in(headers: Mapping[str, str]) -> str | None:
-    scheme, _, credential = headers.get("authorization", "").partition(" ")
+def _credential_in(connection: ASGIConnection[Any, Any, Any, Any]) -> str | None:
+    scheme, _, credential = (header(connection, b"authorization") or "").partition(" ")
     if scheme:
         if scheme.lower() != "bearer" or not credential.strip():
             raise UnauthorizedError("The header `Authorization` has to be `Bearer`, a space, and the key or token.")
         return credential.strip()
-    return headers.get("x-api-key", "").strip() or None
+    return (header(connection, b"x-api-key") or "").strip() or None
 
 
 def _token_in(query: bytes) -> str | None:

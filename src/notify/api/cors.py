@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from notify.api.answering import answering
 
 __all__ = ("Cors",)
 
@@ -46,14 +48,8 @@ class Cors:
             await send({"type": "http.response.start", "status": 204, "headers": answer})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
             return
-
-        async def send_named(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                answered = [*message["headers"], _VARY, *allowed]
-                message["headers"] = [*answered, _EXPOSED] if allowed else answered
-            await send(message)
-
-        await self._app(scope, receive, send_named)
+        answering(scope).headers += [_VARY, *allowed, _EXPOSED] if allowed else [_VARY]
+        await self._app(scope, receive, send)
 
     def _allowed(self, origin: bytes | None) -> _Headers:
         if origin is None:

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from litestar import Controller, delete, get, post
+from litestar import Controller
 from litestar.connection import Request
 from litestar.di import NamedDependency
 from litestar.params import FromPath
@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from notify.api.access import Access, inbox_of, owner_of
 from notify.api.answers import Answer, json_answer
+from notify.api.handlers import delete, get, post
 from notify.api.inputs import position_at, read_body, read_query
 from notify.api.messages import CursorText, Limit, Owner, PositionText
 from notify.api.routes import route

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from litestar import Litestar, Response, get
+from litestar import Litestar, Response
 from litestar.connection import Request
 from litestar.params import FromPath
 from litestar.router import Router
@@ -15,6 +15,7 @@ from litestar.static_files import create_static_files_router
 
 from notify.api.access import Access
 from notify.api.asyncapi import asyncapi_document
+from notify.api.handlers import get
 from notify.api.inputs import NoQuery, read_query
 from notify.api.openapi import openapi_document
 from notify.api.routes import route

@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal
 
-from litestar import Controller, Response, get
+from litestar import Controller, Response
 from litestar.connection import Request
 from litestar.di import NamedDependency
 from msgspec import Struct
@@ -13,6 +13,7 @@ from msgspec import Struct
 from notify import __version__
 from notify.api.access import Access
 from notify.api.answers import Answer, json_answer
+from notify.api.handlers import get
 from notify.api.inputs import NoQuery, read_query
 from notify.api.routes import route
 from notify.core.errors import DatabaseAwayError, ProblemError

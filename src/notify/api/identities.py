@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from litestar import Controller, delete, get, post
+from litestar import Controller
 from litestar.connection import Request
 from litestar.di import NamedDependency
 from litestar.params import FromPath
@@ -12,6 +12,7 @@ from litestar.params import FromPath
 from notify.api.access import Access, app_of, caller_of
 from notify.api.answers import Answer, json_answer
 from notify.api.auth import Authenticator
+from notify.api.handlers import delete, get, post
 from notify.api.inputs import NoQuery, read_body, read_query, settings_of
 from notify.api.messages import AppBody, AppsPage, AppsQuery, KeyBody, KeysPage, TokenAnswer, TokenBody
 from notify.api.routes import route

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from litestar import Controller, delete, get, post
+from litestar import Controller
 from litestar.connection import Request
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
@@ -19,6 +19,7 @@ from notify.api.answers import (
     not_modified,
     unchanged_since,
 )
+from notify.api.handlers import delete, get, post
 from notify.api.inputs import position_at, read_body, read_query
 from notify.api.messages import (
     ChangedAnswer,

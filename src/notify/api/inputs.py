@@ -21,7 +21,7 @@ from notify.core.errors import (
 from notify.core.position import Position
 from notify.settings import Settings
 
-__all__ = ("NoQuery", "position_at", "read_body", "read_query", "settings_of")
+__all__ = ("NoQuery", "header", "position_at", "read_body", "read_query", "settings_of")
 
 T = TypeVar("T")
 
@@ -43,15 +43,25 @@ async def read_body(
     body = await _receive(request, getattr(settings_of(request), limit), f"NOTIFY_{limit.upper()}")
     if not body and default is not None:
         return default
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    media_type = (header(request, b"content-type") or "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise UnsupportedMediaTypeError
     decode: Callable[[bytes | str], T] = _decoder(cast(Hashable, type_))
     return decoded(decode, body)
 
 
+def header(request: ASGIConnection[Any, Any, Any, Any], name: bytes) -> str | None:
+    """The first header of that name, in lower case. Litestar's own would first make a dictionary of all of them."""
+    for given, value in request.scope["headers"]:
+        if given == name:
+            return value.decode("latin-1")
+    return None
+
+
 def read_query(request: ASGIConnection[Any, Any, Any, Any], type_: type[T]) -> T:
     """The query string as a value; a parameter that is not one of its fields is refused."""
+    if not request.scope["query_string"]:
+        return cast(T, _empty(cast(Hashable, type_)))
     lists, numbers = _shapes(cast(Hashable, type_))
     values: dict[str, Any] = {}
     try:
@@ -72,10 +82,20 @@ def read_query(request: ASGIConnection[Any, Any, Any, Any], type_: type[T]) -> T
             raise InvalidError.at(name, "This parameter may be given once.")
         else:
             values[name] = _number(value) if name in numbers else value
+    return _converted(values, type_)
+
+
+def _converted(values: dict[str, Any], type_: type[T]) -> T:
     try:
         return msgspec.convert(values, type_)
     except msgspec.ValidationError as error:
         raise InvalidError(errors=(field_error(error, "query"),)) from error
+
+
+@cache
+def _empty(type_: Any) -> Any:
+    """What no query at all says. Queries are frozen, so that all such requests may share it."""
+    return _converted({}, type_)
 
 
 def position_at(pointer: str, text: str) -> Position:
@@ -92,7 +112,7 @@ def settings_of(request: Request[Any, Any, Any]) -> Settings:
 
 async def _receive(request: Request[Any, Any, Any], limit: int, setting: str) -> bytes:
     too_large = f"At most {limit} bytes here ({setting}); send less at a time."
-    declared = request.headers.get("content-length", "")
+    declared = header(request, b"content-length") or ""
     if declared.isdecimal() and int(declared) > limit:
         raise BodyTooLargeError(too_large)
     body = bytearray()

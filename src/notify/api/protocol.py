@@ -2,8 +2,6 @@
 and a request's head is bounded.
 """
 
-from uuid import uuid4
-
 import msgspec
 import structlog
 from uvicorn._types import ASGI3Application, ASGISendEvent
@@ -11,6 +9,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from notify.api.problems import PROBLEM_MEDIA_TYPE
 from notify.core.errors import HeadTooLargeError, MalformedRequestError, ProblemError
+from notify.core.ids import random_id
 from notify.core.problem import problem_of
 
 __all__ = ("HttpProtocol",)
@@ -58,7 +57,7 @@ class HttpProtocol(HttpToolsProtocol):
     def _refuse(self, error: ProblemError) -> None:
         answering = self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete
         if not answering:
-            request_id = uuid4().hex
+            request_id = random_id()
             log.warning("a request was refused", action="request_refused", status=error.status, request_id=request_id)
             body = msgspec.json.encode(problem_of(error, request_id))
             head = (
@@ -70,6 +69,26 @@ class HttpProtocol(HttpToolsProtocol):
 
 
 class _Cycle(RequestResponseCycle):
+    def answer(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> bool:
+        """Writes a whole answer, unless it is one of those that ask for more care. In two messages of ASGI each header
+        would be looked at again.
+        """
+        is_usual = self.keep_alive and not self.response_started and self.scope["method"] != "HEAD"
+        if not is_usual or self.flow.write_paused or self.disconnected or self.transport.is_closing():
+            return False
+        self.response_started = self.response_complete = True
+        self.waiting_for_100_continue = False
+        lines = [STATUS_LINE[status]]
+        for name, value in self.default_headers:
+            lines += name, b": ", value, b"\r\n"
+        for name, value in headers:
+            lines += name, b": ", value, b"\r\n"
+        lines += b"\r\n", body
+        self.transport.write(b"".join(lines))
+        self.message_event.set()
+        self.on_response()
+        return True
+
     async def send(self, message: ASGISendEvent) -> None:
         # uvloop refuses to write to who has left, and tells uvicorn that they have only a moment later.
         if self.transport.is_closing():

@@ -7,14 +7,15 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from litestar import Controller, patch, post
+from litestar import Controller
 from litestar.connection import Request
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from notify.api.access import Access, caller_of, owner_of
 from notify.api.answers import Answer, json_answer
-from notify.api.inputs import NoQuery, read_body, read_query, settings_of
+from notify.api.handlers import patch, post
+from notify.api.inputs import NoQuery, header, read_body, read_query, settings_of
 from notify.api.messages import BatchAnswer, BatchBody, BatchItem, ChangedAnswer, Owner, SentAnswer
 from notify.api.routes import route
 from notify.core.decoding import decoded
@@ -233,7 +234,7 @@ def _batch_item(outcome: Sent | ProblemError) -> BatchItem:
 
 
 def _key_in(request: Request[Any, Any, Any], call: str, asked: object) -> IdempotencyKey | None:
-    text = request.headers.get("idempotency-key")
+    text = header(request, b"idempotency-key")
     if text is None:
         return None
     if not 1 <= len(text) <= _LONGEST_KEY:

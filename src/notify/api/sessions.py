@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from litestar import Controller, delete, get, post
+from litestar import Controller
 from litestar.connection import Request
 from litestar.di import NamedDependency
 from litestar.params import FromPath
@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 
 from notify.api.access import Access, caller_of
 from notify.api.answers import Answer, json_answer
+from notify.api.handlers import delete, get, post
 from notify.api.inputs import NoQuery, read_body, read_query
 from notify.api.messages import CursorText, Limit
 from notify.api.routes import route

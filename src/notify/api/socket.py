@@ -5,13 +5,14 @@ import random
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
-from litestar import get, websocket
+from litestar import websocket
 from litestar.connection import WebSocket
 from litestar.di import NamedDependency
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from notify.api.access import Access, caller_of, check_access, refusal_of
 from notify.api.auth import Authenticator
+from notify.api.handlers import get
 from notify.api.inputs import position_at, read_query
 from notify.api.problems import refuse_handshake
 from notify.api.sending import CREATE, command_of, idempotency_key

@@ -4,14 +4,15 @@ import random
 from typing import Annotated, Any, Literal
 
 import msgspec
-from litestar import Controller, Response, get, head
+from litestar import Controller, Response
 from litestar.connection import Request
 from litestar.di import NamedDependency
 from litestar.types import ASGIApp
 from msgspec import Meta
 
 from notify.api.access import Access, Connection, caller_of, inbox_of
-from notify.api.inputs import read_query
+from notify.api.handlers import get, head
+from notify.api.inputs import header, read_query
 from notify.api.messages import Owner
 from notify.api.routes import route
 from notify.core.ids import uuid7
@@ -76,7 +77,7 @@ class StreamController(Controller):
         if parts.roster.is_draining:
             return Farewell("shutdown", random.randint(1000, 5000))  # noqa: S311 - jitter
         visitor = visitor_of(request, query)
-        given = (request.headers.get("last-event-id"), query.last_event_id)
+        given = (header(request, b"last-event-id"), query.last_event_id)
         start = Start(tuple(position for position in given if position), query.start)
         return EventStream(parts, visitor, start, frozenset(query.types))
 

@@ -50,4 +50,4 @@ def make_key() -> NewKey:
 
 def hash_key(key: str) -> bytes:
     # Keys are 256 random bits, so that one round of SHA-256 is all they need.
-    return hashlib.sha256(key.encode()).digest()
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()

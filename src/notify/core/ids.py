@@ -1,10 +1,10 @@
-"""UUIDv7: made before the statement that stores them, so that a write can be looked up after a lost COMMIT."""
+"""Identifiers: UUIDv7 for what is stored, made before it is, so that it can be looked up after a lost COMMIT."""
 
 import os
 import time
 from uuid import UUID
 
-__all__ = ("uuid7",)
+__all__ = ("random_id", "uuid7")
 
 _VERSION_7 = 0x7 << 76
 _VARIANT = 0b10 << 62
@@ -15,3 +15,7 @@ def uuid7() -> UUID:
     milliseconds = time.time_ns() // 1_000_000
     random = int.from_bytes(os.urandom(10), "big") & _RANDOM_MASK
     return UUID(int=(milliseconds << 80) | _VERSION_7 | _VARIANT | random)
+
+
+def random_id() -> str:
+    return os.urandom(16).hex()

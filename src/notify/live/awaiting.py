@@ -1,13 +1,13 @@
-"""Two ways to wait that asyncio lacks: not at all, where nothing has to be waited for, and for as long as it takes."""
+"""Ways to wait that asyncio lacks: not at all, where nothing has to be waited for, and for as long as it takes."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from notify.core.errors import DatabaseAwayError
 
-__all__ = ("begun", "patiently")
+__all__ = ("begun", "in_time", "patiently")
 
 T = TypeVar("T")
 
@@ -23,14 +23,24 @@ def begun(coroutine: Coroutine[Any, Any, None]) -> Awaitable[None] | None:
     return _Rest(coroutine, waits_for)
 
 
-class _Rest:
+async def in_time(coroutine: Coroutine[Any, Any, T], deadline: float) -> T:
+    """What it returns; TimeoutError if it takes longer. There is no timer unless it has to wait."""
+    try:
+        waits_for = coroutine.send(None)
+    except StopIteration as end:
+        return cast(T, end.value)
+    async with asyncio.timeout_at(deadline):
+        return await _Rest(coroutine, waits_for)
+
+
+class _Rest(Generic[T]):
     """The rest of a coroutine that was driven by hand up to the first thing it waits for."""
 
-    def __init__(self, coroutine: Coroutine[Any, Any, None], waits_for: Any) -> None:
+    def __init__(self, coroutine: Coroutine[Any, Any, T], waits_for: Any) -> None:
         self._coroutine = coroutine
         self._waits_for = waits_for
 
-    def __await__(self) -> Generator[Any, Any, None]:
+    def __await__(self) -> Generator[Any, Any, T]:
         waits_for = self._waits_for
         while True:
             try:
@@ -41,8 +51,8 @@ class _Rest:
                 resume = partial(self._coroutine.send, value)
             try:
                 waits_for = resume()
-            except StopIteration:
-                return
+            except StopIteration as end:
+                return cast(T, end.value)
 
 
 async def patiently(read: Callable[[], Awaitable[T]]) -> T:

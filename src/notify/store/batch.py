@@ -205,7 +205,7 @@ class Batch:
         )
         stored: dict[tuple[int, int], SentItem] = {}
         for (n, m, create, to), row in zip(new, rows, strict=True):
-            stored[n, m] = _item(to.id, to.user_id, row)
+            stored[n, m] = SentItem(to.id, to.user_id, _position(row))
             created = Created(create.content, self._at, row["arrived_at"])
             self.commits.append(
                 Commit(
@@ -302,4 +302,8 @@ def _columns(contents: Iterable[Content]) -> list[list[Any]]:
 
 
 def _item(id_: UUID, user_id: str, row: Record) -> SentItem:
-    return SentItem(UUID(int=id_.int), user_id, str(Position(row["epoch"], row["position"])))
+    return SentItem(UUID(int=id_.int), user_id, _position(row))
+
+
+def _position(row: Record) -> str:
+    return str(Position(row["epoch"], row["position"]))

@@ -134,6 +134,8 @@ class Steps:
 
     def _add_create(self, create: CreateCommand) -> int:
         key = create.content.collapse_key
+        if key is None and not self._creates:
+            return 0  # Most batches hold nothing that could be in the way of another.
         inboxes = [(create.app_id, to.user_id) for to in create.recipients]
         lasts = [self._creates.get(inbox, (0, set[str]())) for inbox in inboxes]
         step = max(last + (key in keys) for last, keys in lasts)

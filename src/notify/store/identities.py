@@ -19,9 +19,10 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_asyn
 
 from notify.core.clock import Clock
 from notify.core.errors import ConflictError, DatabaseAwayError, NotFoundError
-from notify.core.identity import KEY_SCOPES, Caller, KeyScope, hash_key, make_key
+from notify.core.identity import KEY_SCOPES, Caller, KeyScope, make_key
 from notify.core.ids import uuid7
 from notify.store.database import AWAY, Database
+from notify.store.leases import LEASE_SECONDS, Leases
 from notify.store.tables import ApiKeyRow, AppRow
 
 __all__ = ("ApiKey", "App", "Identities", "NewApiKey", "NewApp", "make_secret")
@@ -110,6 +111,8 @@ class Identities:
         )
         event.listen(self._engine.sync_engine, "checkout", _refuse_closed)
         self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)
+        self._keys = Leases(self._read_key, clock)
+        self._secrets = Leases(self._read_secret, clock)
 
     async def close(self) -> None:
         await self._engine.dispose()
@@ -165,16 +168,24 @@ class Identities:
         ]
 
     async def revoke_key(self, app_id: str, key_id: UUID) -> None:
+        """Returns when no process takes it any more."""
         async with self._session() as session:
             row = await _Keys.of(session).get_one_or_none(ApiKeyRow.id == key_id, ApiKeyRow.app_id == app_id)
             if row is None:
                 raise NotFoundError("This app has no such key.")
             row.revoked_at = row.revoked_at or self._clock.now()
             await session.commit()
+        await asyncio.sleep(LEASE_SECONDS)
 
-    async def find_key(self, key: str) -> Caller | None:
+    async def find_key(self, key_hash: bytes) -> Caller | None:
+        return await self._keys.get(key_hash)
+
+    async def secret_of(self, app_id: str) -> str | None:
+        return await self._secrets.get(app_id)
+
+    async def _read_key(self, key_hash: bytes) -> Caller | None:
         now = self._clock.now()
-        rows = await self._database.fetch("find_key", hash_key(key), now - _USE_IS_NEWS_AFTER)
+        rows = await self._database.fetch("find_key", key_hash, now - _USE_IS_NEWS_AFTER)
         if not rows:
             return None
         (row,) = rows
@@ -182,7 +193,7 @@ class Identities:
             await self._database.execute("use_key", row["id"], now, now - _USE_IS_NEWS_AFTER)
         return Caller(row["app_id"], frozenset(row["scopes"]), key_id=row["id"])
 
-    async def secret_of(self, app_id: str) -> str | None:
+    async def _read_secret(self, app_id: str) -> str | None:
         rows = await self._database.fetch("app_secret", app_id)
         return rows[0]["jwt_secret"] if rows else None
 

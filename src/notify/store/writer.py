@@ -31,6 +31,7 @@ from notify.store.commands import (
 )
 from notify.store.commits import OnCommit
 from notify.store.database import TRY_AGAIN, Database
+from notify.store.deadlines import Deadlines
 
 __all__ = ("Writer",)
 
@@ -72,6 +73,7 @@ class Writer:
         self._queue: deque[_Waiting] = deque()
         self._queued_rows = 0
         metrics.queued_rows.set_function(lambda: self._queued_rows)
+        self._deadlines = Deadlines(database.timeout_seconds)
         self._keys: set[IdempotencyKey] = set()
         self._wake = asyncio.Event()
         self._stopping = False
@@ -123,12 +125,9 @@ class Writer:
         self._queue.append(waiting)
         self._queued_rows += command.rows
         self._wake.set()
-        try:
-            async with asyncio.timeout(self._database.timeout_seconds):
-                outcome = await waiting.future
-        except TimeoutError as error:
-            # The timeout cancelled the future: a command that still waits is skipped, so it is out for good.
-            raise DatabaseAwayError from error
+        # Once its future is done, for whatever reason, a command that still waits is skipped: it is out for good.
+        self._deadlines.set_for(waiting.future)
+        outcome = await waiting.future
         if isinstance(outcome, ProblemError):
             raise outcome
         return outcome

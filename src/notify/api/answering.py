@@ -1,0 +1,66 @@
+"""How an answer goes out: named, and in one piece where the server takes it so."""
+
+from typing import Any
+
+from litestar.types import Scope, Send
+
+from notify.api.problems import as_problem, refuse_handshake
+from notify.core.errors import InternalError, NotFoundError, ProblemError
+
+__all__ = ("ANSWERING", "Answering", "answering", "keep_failure")
+
+ANSWERING = "answering"
+_SWITCHING_PROTOCOLS = 101
+_BEGINNINGS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
+
+
+class Answering:
+    """`send`, which adds `headers` to whatever the answer is, and remembers how it began."""
+
+    __slots__ = ("_request_id", "_send", "failure", "headers", "status")
+
+    def __init__(self, send: Send, request_id: str, status: int) -> None:
+        self._send = send
+        self._request_id = request_id
+        self.headers = [(b"x-request-id", request_id.encode())]
+        self.status = status
+        """What it was answered with, or would be if nothing came."""
+        self.failure: Exception | None = None
+        """Why a WebSocket could not be accepted."""
+
+    async def __call__(self, message: Any) -> None:
+        kind = message["type"]
+        if kind in _BEGINNINGS:
+            self.status = message.get("status", _SWITCHING_PROTOCOLS)
+            message["headers"] = [*message["headers"], *self.headers]
+        elif kind == "websocket.close" and not self.status:
+            # All that Litestar says of what fails before a handler has accepted.
+            await refuse_handshake(self, _problem_before_acceptance(self.failure), self._request_id)
+            return
+        await self._send(message)
+
+    def at_once(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> bool:
+        """Whether the whole answer could be written here and now, past everything that hands messages on."""
+        answer = getattr(getattr(self._send, "__self__", None), "answer", None)
+        if answer is None or not answer(status, headers + self.headers, body):
+            return False
+        self.status = status
+        return True
+
+
+def answering(scope: Scope) -> Answering:
+    """How this request is answered."""
+    found: Answering = scope["state"][ANSWERING]
+    return found
+
+
+def keep_failure(error: Exception, scope: Scope) -> None:
+    """A hook for Litestar, which passes on little of what fails before a WebSocket is accepted."""
+    answering(scope).failure = error
+
+
+def _problem_before_acceptance(failure: Exception | None) -> ProblemError:
+    if failure is None:
+        return InternalError()
+    # Where a path is there, but not for WebSockets, Litestar speaks of a bad request.
+    return NotFoundError() if isinstance(failure.__cause__, KeyError) else as_problem(failure)
