@@ -16,6 +16,7 @@ import pytest
 from notify.api import auth as auth_module
 from notify.app import Service
 from notify.settings import Settings
+from notify.store.leases import LEASE_SECONDS
 from support.calls import ALICE, changes, count, everything, send
 from support.clock import ManualClock
 from support.credentials import app, bearer, key, signed, token
@@ -301,12 +302,13 @@ async def test_a_token_works_until_it_expires_and_not_a_moment_longer(
 
 
 async def test_a_token_that_was_in_order_is_refused_once_its_app_has_another_secret(
-    client: httpx.AsyncClient, database_url: str
+    client: httpx.AsyncClient, database_url: str, clock: ManualClock
 ) -> None:
     made = await token(client, "alice")
     assert [await status(client, made) for _ in range(2)] == [200, 200]
     with psycopg.connect(database_url) as connection:
         connection.execute("UPDATE notify.apps SET jwt_secret = repeat('another', 8)")
+    clock.advance(timedelta(seconds=LEASE_SECONDS))
     assert await status(client, made) == 401
 
 

@@ -680,7 +680,7 @@ async def test_rows_that_one_process_has_claimed_are_passed_over_by_the_others(
             await outbox(any_database_url, *(("alice", "k") for _ in range(10)), *(("bob", None) for _ in range(30)))
             # Whoever has the rows for alice waits for her inbox; the others see to the rest.
             await eventually(lambda: so_many_are_left(any_database_url, 10))
-            assert waiting(any_database_url) == 1
+            await so_many_wait(any_database_url, 1)
         await eventually(is_empty(any_database_url))
     assert [row["position"] for row in history(any_database_url) if row["user_id"] == "alice"] == list(range(1, 12))
 

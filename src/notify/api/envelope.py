@@ -35,7 +35,6 @@ class Envelope:
         self._app = app
         self._metrics = metrics
         self._body_timeout_seconds = body_timeout_seconds
-        self._log = structlog.get_logger("notify.request").bind()
         self._counted: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         """Metrics by method, route and status, of which there are only so many."""
 
@@ -88,7 +87,7 @@ class Envelope:
         requests.inc()
         request_seconds.observe(seconds)
         caller = scope.get("auth")
-        self._log.info(
+        log.info(
             "request",
             action="request",
             method=method,

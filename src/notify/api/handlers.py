@@ -2,29 +2,26 @@
 which costs more than the check itself.
 """
 
-import litestar
-from litestar.connection import ASGIConnection
+from functools import partial
+
+from litestar import HttpMethod
 from litestar.handlers import HTTPRouteHandler
+
+from notify.api.access import Connection
 
 __all__ = ("delete", "get", "head", "patch", "post")
 
 
 class _Uncopied(HTTPRouteHandler):
-    async def authorize_connection(self, connection: ASGIConnection) -> None:
+    async def authorize_connection(self, connection: Connection) -> None:
         for guard in self.resolve_guards():
-            await guard(connection, self)
+            checking = guard(connection, self)
+            if checking is not None:
+                await checking
 
 
-class delete(_Uncopied, litestar.delete): ...  # noqa: N801 - named as Litestar's
-
-
-class get(_Uncopied, litestar.get): ...  # noqa: N801 - named as Litestar's
-
-
-class head(_Uncopied, litestar.head): ...  # noqa: N801 - named as Litestar's
-
-
-class patch(_Uncopied, litestar.patch): ...  # noqa: N801 - named as Litestar's
-
-
-class post(_Uncopied, litestar.post): ...  # noqa: N801 - named as Litestar's
+delete = partial(_Uncopied, http_method=HttpMethod.DELETE)
+get = partial(_Uncopied, http_method=HttpMethod.GET)
+head = partial(_Uncopied, http_method=HttpMethod.HEAD)
+patch = partial(_Uncopied, http_method=HttpMethod.PATCH)
+post = partial(_Uncopied, http_method=HttpMethod.POST)
