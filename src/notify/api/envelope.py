@@ -15,7 +15,7 @@ from prometheus_client import Counter, Histogram
 
 from notify.api.answering import ANSWERING, Answering
 from notify.core.errors import BodyTooSlowError
-from notify.core.ids import random_id
+from notify.core.ids import request_id as new_request_id
 from notify.live.awaiting import in_time
 from notify.live.transport import SERVE, TRANSPORT, transport_of
 from notify.metrics import Metrics
@@ -99,20 +99,23 @@ class Envelope:
 
 
 class _InTime:
-    """`receive`, with a deadline for the whole body. What comes after it, a disconnect, has none."""
+    """`receive`, with a deadline for the whole body, set when there is first something to wait for. What comes after
+    the body, a disconnect, has none.
+    """
 
-    __slots__ = ("_deadline", "_is_complete", "_receive")
+    __slots__ = ("_deadline", "_is_complete", "_receive", "_seconds")
 
     def __init__(self, receive: Receive, seconds: float) -> None:
         self._receive = receive
-        self._deadline = asyncio.get_running_loop().time() + seconds
+        self._seconds = seconds
+        self._deadline: float | None = None
         self._is_complete = False
 
     async def __call__(self) -> Any:
         if self._is_complete:
             return await self._receive()
         try:
-            message = await in_time(self._next(), self._deadline)
+            message = await in_time(self._next(), self._until)
         except TimeoutError as error:
             raise BodyTooSlowError from error
         self._is_complete = message["type"] != "http.request" or not message["more_body"]
@@ -120,6 +123,11 @@ class _InTime:
 
     async def _next(self) -> Any:
         return await self._receive()
+
+    def _until(self) -> float:
+        if self._deadline is None:
+            self._deadline = asyncio.get_running_loop().time() + self._seconds
+        return self._deadline
 
 
 def _strip(scope: Any) -> None:
@@ -134,4 +142,4 @@ def _request_id(scope: Any) -> str:
         if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
             given: str = value.decode()
             return given
-    return random_id()
+    return new_request_id()

@@ -9,7 +9,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from notify.api.problems import PROBLEM_MEDIA_TYPE
 from notify.core.errors import HeadTooLargeError, MalformedRequestError, ProblemError
-from notify.core.ids import random_id
+from notify.core.ids import request_id as new_request_id
 from notify.core.problem import problem_of
 
 __all__ = ("HttpProtocol",)
@@ -57,7 +57,7 @@ class HttpProtocol(HttpToolsProtocol):
     def _refuse(self, error: ProblemError) -> None:
         answering = self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete
         if not answering:
-            request_id = random_id()
+            request_id = new_request_id()
             log.warning("a request was refused", action="request_refused", status=error.status, request_id=request_id)
             body = msgspec.json.encode(problem_of(error, request_id))
             head = (

@@ -15,7 +15,7 @@ from websockets.http11 import Request, Response
 
 from notify.api.problems import PROBLEM_MEDIA_TYPE
 from notify.core.errors import HeadTooLargeError, MalformedRequestError, ProblemError
-from notify.core.ids import random_id
+from notify.core.ids import request_id as new_request_id
 from notify.core.problem import problem_of
 from notify.live.transport import MORE
 
@@ -168,7 +168,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     def _refuse(self, error: ProblemError) -> None:
         """What is refused before there is a request is a problem like any other."""
-        request_id = random_id()
+        request_id = new_request_id()
         log.warning("a handshake was refused", action="handshake_refused", status=error.status, request_id=request_id)
         body = msgspec.json.encode(problem_of(error, request_id))
         headers = Headers(

@@ -1,13 +1,16 @@
 """Identifiers: UUIDv7 for what is stored, made before it is, so that it can be looked up after a lost COMMIT."""
 
+import itertools
 import os
 import time
 from uuid import UUID
 
-__all__ = ("random_id", "uuid7")
+__all__ = ("request_id", "uuid7")
 
 _VERSION_7 = 0x7 << 76
 _VARIANT = 0b10 << 62
+_PROCESS = os.urandom(8).hex()
+_numbers = itertools.count(1)
 _RANDOM_MASK = ~((0xF << 76) | (0b11 << 62))
 
 
@@ -17,5 +20,6 @@ def uuid7() -> UUID:
     return UUID(int=(milliseconds << 80) | _VERSION_7 | _VARIANT | random)
 
 
-def random_id() -> str:
-    return os.urandom(16).hex()
+def request_id() -> str:
+    """Unlike any other, which is all that it has to be."""
+    return f"{_PROCESS}{next(_numbers):016x}"

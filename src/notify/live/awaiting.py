@@ -23,13 +23,13 @@ def begun(coroutine: Coroutine[Any, Any, None]) -> Awaitable[None] | None:
     return _Rest(coroutine, waits_for)
 
 
-async def in_time(coroutine: Coroutine[Any, Any, T], deadline: float) -> T:
-    """What it returns; TimeoutError if it takes longer. There is no timer unless it has to wait."""
+async def in_time(coroutine: Coroutine[Any, Any, T], deadline: Callable[[], float]) -> T:
+    """What it returns; TimeoutError if it takes longer. There is no timer, and no deadline, unless it has to wait."""
     try:
         waits_for = coroutine.send(None)
     except StopIteration as end:
         return cast(T, end.value)
-    async with asyncio.timeout_at(deadline):
+    async with asyncio.timeout_at(deadline()):
         return await _Rest(coroutine, waits_for)
 
 

@@ -51,7 +51,7 @@ class StreamConnection(Connection):
 
     def _show_news(self, room: int | None) -> None:
         """Whoever stands at the same position is shown the same bytes."""
-        if self._chunks is None or self._types or self._is_starting or len(self.feed.followers) == 1:
+        if self._chunks is None or self._types or self._is_starting:
             super()._show_news(room)
             return
         step = self.feed.steps.get(self._cursor)
@@ -70,7 +70,8 @@ class StreamConnection(Connection):
         events = sum(1 for _ in self.feed.tail.after(before))
         body = b"".join(self._from_tail(None))
         step = Step(body, b"%x\r\n%b\r\n" % (len(body), body), self._cursor, events)
-        self.feed.steps[before] = step
+        if len(self.feed.followers) > 1:
+            self.feed.steps[before] = step
         return step
 
     def _frame_events(self, events: Iterable[LiveEvent], upto: Position) -> list[bytes]:

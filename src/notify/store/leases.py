@@ -13,6 +13,7 @@ __all__ = ("LEASE_SECONDS", "Leases")
 LEASE_SECONDS = 0.1
 
 _MOST = 10_000
+_NEVER = (0.0, None)
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -28,9 +29,9 @@ class Leases(Generic[K, V]):
         """
 
     async def get(self, key: K) -> V | None:
-        until, reading = self._readings.get(key, (0.0, None))
+        until, reading = self._readings.get(key, _NEVER)
         if reading is not None and self._clock.monotonic() < until:
-            value = reading.result() if reading.done() else await asyncio.shield(reading)
+            value: V | None = reading.result() if reading.done() else await asyncio.shield(reading)
             if value is not None:
                 return value
         # What was not there is not remembered: it may have come since.
@@ -48,5 +49,5 @@ class Leases(Generic[K, V]):
 
     def _forget_failed(self, key: K, reading: "asyncio.Task[V | None]") -> None:
         failed = reading.cancelled() or reading.exception() is not None
-        if failed and self._readings.get(key, (0.0, None))[1] is reading:
+        if failed and self._readings.get(key, _NEVER)[1] is reading:
             del self._readings[key]
