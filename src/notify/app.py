@@ -29,6 +29,7 @@ from notify.core.identity import DEFAULT_APP
 from notify.live.connection import Parts
 from notify.live.doorbell import COMPARE_ALL, INBOXES, REVOKED, SESSIONS, Doorbell, ids_in, rings_in
 from notify.live.hub import Hub, HubLimits
+from notify.live.known import Known
 from notify.live.listener import Listener
 from notify.live.registry import Registry
 from notify.live.roster import Roster
@@ -241,6 +242,7 @@ class Service:
             "identities": self.identities,
             "hub": self.hub,
             "inboxes": self.inboxes,
+            "known": Known(self.hub, self.listener),
             "metrics": self.metrics,
             "outbox": self.outbox,
             "parts": parts,

@@ -1,11 +1,20 @@
 """ETag with If-None-Match, and Notify-Position."""
 
-from typing import Any
+import math
+from collections.abc import AsyncIterator
+from typing import Any, cast
 
 import httpx
 import pytest
 
+from notify.app import Service
+from notify.live.hub import Follower
+from notify.settings import Settings
+from notify.store.following import InboxKey
 from support.calls import ALICE, count, mark, send
+from support.processes import ADMIN, ADMIN_KEY
+from support.proxy import Proxy
+from support.waiting import eventually
 
 
 @pytest.fixture
@@ -107,3 +116,129 @@ async def test_marks_do_not_mind_a_position(client: httpx.AsyncClient) -> None:
     position = (await mark(client, id_, "seen"))["position"]
     answer = await client.post(f"/v1/notifications/{id_}/read", params=ALICE, headers={"Notify-Position": position})
     assert answer.status_code == 200
+
+
+# From memory
+
+
+class Watching(Follower):
+    def wake(self) -> None:
+        pass
+
+
+class Watched:
+    """A process in which somebody follows alice's inbox, and the client of another."""
+
+    def __init__(self, service: Service, client: httpx.AsyncClient, proxy: Proxy | None = None) -> None:
+        self.proxy = proxy
+        self.service = service
+        self.client = client
+        self.feed = service.hub.follow(ALICES, Watching())
+
+    async def is_known(self) -> bool:
+        return self.service.hub.known(ALICES) is not None and self.service.listener.is_hearing
+
+    async def is_cut_off(self) -> bool:
+        return not self.service.listener.connected
+
+    async def forbid_reading(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        await eventually(self.is_known)
+
+        def fail(*_: object) -> None:
+            raise AssertionError("the database is asked")
+
+        for name in ("state", "page", "count"):
+            monkeypatch.setattr(self.service.inboxes, name, fail)
+
+
+ALICES = InboxKey("default", "alice")
+SHOWN = ("/v1/notifications?user_id=alice", "/v1/notifications/count?user_id=alice")
+
+
+@pytest.fixture
+async def watched(service: Service, client: httpx.AsyncClient) -> Watched:
+    return Watched(service, client)
+
+
+async def test_nothing_new_is_said_from_memory_where_somebody_follows(
+    watched: Watched, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await send(client)
+    tag = (await get(client, SHOWN[0])).headers["etag"]
+    await watched.forbid_reading(monkeypatch)
+    for url in SHOWN:
+        answer = await get(client, url, If_None_Match=tag)
+        assert (answer.status_code, answer.headers["etag"]) == (304, tag)
+
+
+async def test_what_this_process_has_written_is_known_when_it_is_answered(
+    watched: Watched, client: httpx.AsyncClient
+) -> None:
+    await send(client)
+    await eventually(watched.is_known)
+    for _ in range(20):
+        tags = [(await get(client, url)).headers["etag"] for url in SHOWN]
+        await send(client)
+        for url, tag in zip(SHOWN, tags, strict=True):
+            assert (await get(client, url, If_None_Match=tag)).status_code == 200
+
+
+@pytest.fixture
+async def other(any_database_url: str) -> AsyncIterator[Watched]:
+    """Another process, whose listener can be cut off."""
+    with Proxy(any_database_url) as proxy:
+        settings = Settings(database_url=any_database_url, listen_database_url=proxy.url, admin_key=ADMIN_KEY)
+        async with Service(settings).running() as service:
+            transport = httpx.ASGITransport(cast(Any, service.asgi))
+            async with httpx.AsyncClient(transport=transport, base_url="http://other", headers=ADMIN) as client:
+                yield Watched(service, client, proxy)
+
+
+async def test_what_another_process_has_written_is_known_as_soon_as_it_has_rung(
+    other: Watched, client: httpx.AsyncClient
+) -> None:
+    await send(client)
+    tag = (await get(other.client, SHOWN[0])).headers["etag"]
+    await eventually(other.is_known)
+    await send(client)
+
+    async def has_news() -> bool:
+        return (await get(other.client, SHOWN[0], If_None_Match=tag)).status_code == 200
+
+    await eventually(has_news, 2)
+
+
+async def test_whoever_has_seen_a_position_elsewhere_is_not_answered_from_memory(
+    other: Watched, client: httpx.AsyncClient
+) -> None:
+    await eventually(other.is_known)
+    for _ in range(20):
+        tag = (await get(other.client, SHOWN[0])).headers["etag"]
+        await send(client)
+        seen = (await count(client))["position"]
+        for url in SHOWN:
+            answer = await get(other.client, url, If_None_Match=tag, Notify_Position=seen)
+            assert (answer.status_code, answer.headers["etag"]) == (200, f'"{seen}"')
+
+
+async def test_whoever_may_not_hear_asks_the_database(other: Watched, client: httpx.AsyncClient) -> None:
+    await eventually(other.is_known)
+    tag = (await get(other.client, SHOWN[0])).headers["etag"]
+    other.service.listener._heard_at = -math.inf
+    await send(client)
+    assert (await get(other.client, SHOWN[0], If_None_Match=tag)).status_code == 200
+
+
+async def test_whoever_was_cut_off_asks_the_database_until_everything_was_compared(
+    other: Watched, client: httpx.AsyncClient
+) -> None:
+    await eventually(other.is_known)
+    assert other.proxy is not None
+    for _ in range(3):
+        tag = (await get(other.client, SHOWN[0])).headers["etag"]
+        other.proxy.cut()
+        await eventually(other.is_cut_off)
+        await send(client)
+        for url in SHOWN:
+            assert (await get(other.client, url, If_None_Match=tag)).status_code == 200
+        await eventually(other.is_known)

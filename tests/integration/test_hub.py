@@ -524,6 +524,26 @@ async def test_what_was_missed_is_found_by_comparing(stage: Stage, key: InboxKey
     assert (stage.following.reads, other.wakes) == (reads + 1, 1)
 
 
+async def test_what_may_lack_something_is_not_taken_for_known(stage: Stage, key: InboxKey) -> None:
+    assert stage.hub.known(key) is None
+    watching = await loaded(stage, key)
+    assert stage.hub.known(key) is None, "nothing has been compared since rings began to be heard"
+    stage.hub.compare_all()
+    await eventually(lambda: stage.hub.known(key) is watching.feed, SECONDS)
+    await stage.elsewhere.create(key)
+    stage.following.before.shut()
+    stage.ring()
+    assert stage.hub.known(key) is None, "it was rung for"
+    await eventually(lambda: stage.following.before.is_reached, SECONDS)
+    assert stage.hub.known(key) is None, "it is being read"
+    stage.following.before.open()
+    await eventually(lambda: stage.hub.known(key) is watching.feed, SECONDS)
+    assert watching.feed.tail.head == 1
+    stage.hub.compare_all()
+    assert stage.hub.known(key) is None, "rings may have been missed"
+    await eventually(lambda: stage.hub.known(key) is watching.feed, SECONDS)
+
+
 async def test_a_ring_from_before_what_is_known_causes_no_read(stage: Stage, key: InboxKey) -> None:
     watching = await loaded(stage, key)
     commit = await stage.here.create(key)

@@ -12,7 +12,15 @@ from notify.core.errors import InvalidError, MalformedPositionError, PositionUnk
 from notify.core.position import Position
 from notify.store.rows import InboxState
 
-__all__ = ("Answer", "check_reached", "is_conditional", "json_answer", "not_modified", "unchanged_since")
+__all__ = (
+    "Answer",
+    "check_reached",
+    "is_conditional",
+    "json_answer",
+    "names_position",
+    "not_modified",
+    "unchanged_since",
+)
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -58,6 +66,10 @@ def _fresh_until(position: Position | None) -> Headers:
 
 def is_conditional(request: Request[Any, Any, Any]) -> bool:
     return header(request, b"if-none-match") is not None
+
+
+def names_position(request: Request[Any, Any, Any]) -> bool:
+    return header(request, b"notify-position") is not None
 
 
 def unchanged_since(request: Request[Any, Any, Any], position: Position) -> bool:

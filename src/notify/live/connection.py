@@ -262,7 +262,7 @@ class Connection(Follower):
             self._work(self._start_over)
         elif self._cursor == feed.tail.head:
             if self._is_starting:
-                self._write(self._ending([], feed_state(feed)))
+                self._write(self._ending([], feed.state))
         elif room == 0:
             return
         elif self._is_behind():
@@ -291,7 +291,7 @@ class Connection(Follower):
         end = feed.head if is_all else Position(feed.epoch, events[-1].seq)
         self._cursor = end.seq
         frames = self._frame_events(events, end)
-        return self._ending(frames, feed_state(feed)) if is_all else frames
+        return self._ending(frames, feed.state) if is_all else frames
 
     async def _catch_up(self) -> None:
         """Page by page from the database, until the tail reaches back far enough."""
@@ -394,10 +394,6 @@ class Connection(Follower):
         self._metrics.closes.labels(self.transport, reason).inc()
         await self._send(self._frame_bye(reason, retry_ms))
         await self._close(reason)
-
-
-def feed_state(feed: Feed) -> InboxState:
-    return InboxState(feed.bounds, feed.unread, feed.unseen, feed.total)
 
 
 def _parsed(text: str) -> Position | None:

@@ -27,6 +27,7 @@ _GATHER_SECONDS = 0.005
 _PAYLOAD_BYTES = 7_500
 _MOST_PAYLOADS = 16
 _TIMEOUT_SECONDS = 5.0
+_PAUSE_WHEN_AWAY_SECONDS = 0.5
 
 
 class Doorbell:
@@ -36,6 +37,7 @@ class Doorbell:
         self._rings: dict[int, tuple[str, int]] = {}
         self._sessions: set[UUID] = set()
         self._revoked: set[UUID] = set()
+        self._has_lost_rings = False
         self._wanted = asyncio.Event()
         self._connection: asyncpg.Connection[asyncpg.Record] | None = None
         self._task: asyncio.Task[None] | None = None
@@ -74,19 +76,23 @@ class Doorbell:
             try:
                 async with asyncio.timeout(_TIMEOUT_SECONDS):
                     await self._notify(payloads)
+                self._has_lost_rings = False
             except (*AWAY, asyncpg.InterfaceError) as error:
-                # Whoever missed these compares with the database in a few seconds.
                 log.warning("rings were lost", action="rings_lost", payloads=len(payloads), cause=repr(error))
                 if self._connection is not None:
                     self._connection.terminate()
                     self._connection = None
+                # Nobody knows of what these told until everybody has looked.
+                self._has_lost_rings = True
+                self._wanted.set()
+                await asyncio.sleep(_PAUSE_WHEN_AWAY_SECONDS)
             except Exception:
                 log.exception("rings could not be sent", action="rings_failed", payloads=len(payloads))
 
     async def _notify(self, payloads: list[str]) -> None:
         if self._connection is None or self._connection.is_closed():
             self._connection = await asyncpg.connect(self._url, timeout=_TIMEOUT_SECONDS, statement_cache_size=0)
-        if len(payloads) > _MOST_PAYLOADS:
+        if self._has_lost_rings or len(payloads) > _MOST_PAYLOADS:
             payloads = [COMPARE_ALL]
         await self._connection.execute(
             "SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload", self._channel, payloads

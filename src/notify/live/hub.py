@@ -62,6 +62,7 @@ class Feed:
         "followers",
         "forget_at",
         "inbox_id",
+        "is_being_read",
         "is_stale",
         "key",
         "steps",
@@ -81,6 +82,7 @@ class Feed:
         self.followers: set[Follower] = set()
         self.is_stale = True
         """Something is known to be missing, or nothing is known yet: the next read brings it."""
+        self.is_being_read = False
         self.forget_at = 0.0
         self.steps: dict[int, Step] = {}
         """What streams at the same position are shown alike, until there is something newer."""
@@ -93,6 +95,10 @@ class Feed:
     @property
     def bounds(self) -> Bounds:
         return Bounds(self.epoch, self.floor, self.tail.head)
+
+    @property
+    def state(self) -> InboxState:
+        return InboxState(self.bounds, self.unread, self.unseen, self.total)
 
     async def loaded(self) -> None:
         if self._loading is not None:
@@ -139,6 +145,8 @@ class Hub:
         self._wake_again: set[Feed] = set()
         self._news_wanted = asyncio.Event()
         self._compare_now = asyncio.Event()
+        self._is_compared = False
+        """Whether everything followed has been held against the database since rings may last have been missed."""
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -174,6 +182,13 @@ class Hub:
         if not feed.followers:
             feed.forget_at = time.monotonic() + self._limits.grace_seconds
             self._idle.add(feed)
+
+    def known(self, key: InboxKey) -> Feed | None:
+        """A followed inbox of which nothing is known to be missing here."""
+        feed = self._feeds.get(key)
+        if feed is None or not feed.is_loaded or feed.is_stale or feed.is_being_read or not self._is_compared:
+            return None
+        return feed
 
     async def refresh(self, feed: Feed) -> None:
         """Returns once the feed is as new as the database was when this was called."""
@@ -231,6 +246,7 @@ class Hub:
 
     def compare_all(self) -> None:
         """Rings may have been missed: what is followed is held against the database."""
+        self._is_compared = False
         self._compare_now.set()
 
     # Reading
@@ -262,12 +278,16 @@ class Hub:
         for feed in feeds:
             # Cleared before the read: whatever is marked meanwhile is read again.
             feed.is_stale = False
+            feed.is_being_read = True
         try:
             news = await self._following.news(wanted, _EVENTS_PER_READ)
         except BaseException:
             for feed in feeds:
                 feed.is_stale = True
             raise
+        finally:
+            for feed in feeds:
+                feed.is_being_read = False
         for feed in feeds:
             self._take(feed, news[feed.key])
         self._wake(feeds)
@@ -368,6 +388,8 @@ class Hub:
             self._forget_the_idle()
             try:
                 await self._compare_with_database()
+                # Unless there was a reason to compare again meanwhile.
+                self._is_compared = self._is_compared or not self._compare_now.is_set()
             except DatabaseAwayError:
                 continue
             except Exception:

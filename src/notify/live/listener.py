@@ -4,7 +4,9 @@ A ring is never more than a hint: whoever is rung looks at the database, and loo
 """
 
 import asyncio
+import math
 import random
+import time
 from collections.abc import Callable
 
 import psycopg
@@ -17,8 +19,9 @@ __all__ = ("Listener",)
 
 log = structlog.get_logger(__name__)
 
-_PROBE_EVERY_SECONDS = 5.0
+_PROBE_EVERY_SECONDS = 1.0
 _PROBE_TIMEOUT_SECONDS = 5.0
+_PROOF_SECONDS = 2.0
 _LONGEST_PAUSE_SECONDS = 10.0
 
 
@@ -41,6 +44,12 @@ class Listener:
         self._on_ring = on_ring
         self._task: asyncio.Task[None] | None = None
         self.connected = False
+        self._heard_at = -math.inf
+
+    @property
+    def is_hearing(self) -> bool:
+        """Whether what rings is certain to be heard: the connection is there, and has shown it a moment ago."""
+        return self.connected and time.monotonic() - self._heard_at < _PROOF_SECONDS
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name="listener")
@@ -69,6 +78,7 @@ class Listener:
                 ) as connection:
                     await connection.execute(SQL("LISTEN {}").format(Identifier(self._channel)))
                     self.connected = True
+                    self._heard_at = time.monotonic()
                     attempt = 0
                     # After LISTEN: what rang while nobody listened is found by looking.
                     self._on_connect()
@@ -86,7 +96,9 @@ class Listener:
         while True:
             # Only its timeout may end this loop: leaving it early would lose the rest of what has arrived.
             async for ring in connection.notifies(timeout=_PROBE_EVERY_SECONDS):
+                self._heard_at = time.monotonic()
                 self._on_ring(ring.payload)
             # A half-open connection is noticed by nothing but a question that must be answered.
             async with asyncio.timeout(_PROBE_TIMEOUT_SECONDS):
                 await connection.execute("SELECT 1")
+            self._heard_at = time.monotonic()

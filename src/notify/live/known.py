@@ -1,0 +1,19 @@
+"""Where inboxes stand, from memory, as long as that is what the database would say."""
+
+from notify.live.hub import Hub
+from notify.live.listener import Listener
+from notify.store.following import InboxKey
+from notify.store.rows import InboxState
+
+__all__ = ("Known",)
+
+
+class Known:
+    def __init__(self, hub: Hub, listener: Listener) -> None:
+        self._hub = hub
+        self._listener = listener
+
+    def state(self, app_id: str, user_id: str) -> InboxState | None:
+        """None unless somebody follows the inbox, nothing of it is missing, and other processes would be heard."""
+        feed = self._hub.known(InboxKey(app_id, user_id)) if self._listener.is_hearing else None
+        return None if feed is None else feed.state
