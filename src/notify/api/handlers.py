@@ -10,11 +10,15 @@ from typing import Any
 from litestar import HttpMethod, Litestar
 from litestar.connection import Request
 from litestar.handlers import HTTPRouteHandler
+from litestar.types import ASGIApp
 
 from notify.api.access import Connection
 from notify.api.answers import Answer
 
 __all__ = ("delete", "get", "head", "patch", "post")
+
+_READY = (Answer, ASGIApp)
+"""What needs nothing more to be an answer."""
 
 Call = Callable[[Request[Any, Any, Any]], Awaitable[Answer]]
 
@@ -50,7 +54,7 @@ def _ready_call(handler: HTTPRouteHandler) -> Call | None:
     """
     wanted = inspect.signature(handler.fn).parameters.keys() - {"request"}
     provided = handler.resolve_dependencies()
-    if wanted - provided.keys() or handler.parsed_fn_signature.return_type.annotation is not Answer:
+    if wanted - provided.keys() or handler.parsed_fn_signature.return_type.annotation not in _READY:
         return None
     parts: dict[str, Any] = {name: provided[name].dependency() for name in wanted}
     return partial(handler.fn, **parts)

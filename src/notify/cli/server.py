@@ -26,7 +26,7 @@ from notify.settings import Settings
 __all__ = ("address_of", "bound_socket", "serve_alone", "serve_reloading", "serve_with_workers")
 
 _BACKLOG = 2048
-_COLLECT_AFTER = 50_000
+_COLLECT_AFTER = (50_000, 50, 1000)
 _IDLE_SECONDS = 620
 """Proxies keep an idle connection for a minute or two, one cloud's for ten. If we closed it first, a request that is
 just being sent on it would be answered 502.
@@ -74,7 +74,7 @@ class _Server(uvicorn.Server):
         # requests, of which next to nothing is left in cycles.
         gc.collect()
         gc.freeze()
-        gc.set_threshold(_COLLECT_AFTER)
+        gc.set_threshold(*_COLLECT_AFTER)
         if self._on_ready is not None and not self.should_exit:
             await self._on_ready()
 

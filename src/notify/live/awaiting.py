@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from notify.core.errors import DatabaseAwayError
 
-__all__ = ("begun", "in_time", "patiently")
+__all__ = ("apart", "begun", "in_time", "patiently")
 
 T = TypeVar("T")
 
@@ -58,15 +58,22 @@ class _Rest(Generic[T]):
 async def patiently(read: Callable[[], Awaitable[T]]) -> T:
     """For as long as it takes: whoever has come to follow an inbox stays while the database is away."""
     while True:
-        reading = asyncio.ensure_future(read())
         try:
-            # Whoever leaves meanwhile must not take a connection of the pool along, as a cancelled query does.
-            return await asyncio.shield(reading)
+            return await read()
         except DatabaseAwayError:
             await asyncio.sleep(_PAUSE_WHEN_AWAY_SECONDS)
-        except asyncio.CancelledError:
-            reading.add_done_callback(_unheard)
-            raise
+
+
+async def apart(reading: Coroutine[Any, Any, T]) -> T:
+    """In a task of its own. Whoever leaves meanwhile must not take a connection of the pool along, as a cancelled query
+    does.
+    """
+    task = asyncio.ensure_future(reading)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        task.add_done_callback(_unheard)
+        raise
 
 
 def _unheard(reading: "asyncio.Future[Any]") -> None:

@@ -18,7 +18,7 @@ from msgspec import Struct
 from notify.core.errors import MalformedPositionError
 from notify.core.event import Reset
 from notify.core.position import Position, ResetReason
-from notify.live.awaiting import begun, patiently
+from notify.live.awaiting import apart, begun, patiently
 from notify.live.hub import Feed, Follower, Hub
 from notify.live.messages import ByeReason
 from notify.live.tail import LiveEvent
@@ -197,15 +197,16 @@ class Connection(Follower):
 
     async def _acknowledged(self) -> tuple[str, ...]:
         """Where a named device left off, whichever process it was connected to."""
-        if self.visitor.device is None:
+        device = self.visitor.device
+        if device is None:
             return ()
-        position = await patiently(partial(self._devices.position, *self.key, self.visitor.device))
+        position = await patiently(lambda: apart(self._devices.position(*self.key, device)))
         return () if position is None else (str(position),)
 
     async def _resume(self, position: Position, start: Start) -> None:
         if position.seq > self.feed.tail.head:
             # Another process may be ahead of what is known here.
-            await patiently(partial(self._hub.refresh, self.feed))
+            await patiently(lambda: apart(self._hub.refresh(self.feed)))
         reason = position.invalid_in(self.feed.bounds)
         if reason is not None:
             await self._reset(reason, start)
@@ -215,7 +216,7 @@ class Connection(Follower):
     async def _reset(self, reason: ResetReason, start: Start) -> None:
         self._metrics.resets.labels(reason).inc()
         # What the fresh start reads must not be newer than what is known here: that would look like another reset.
-        await patiently(partial(self._hub.refresh, self.feed))
+        await patiently(lambda: apart(self._hub.refresh(self.feed)))
         bounds = self.feed.bounds
         floor, head = Position(bounds.epoch, bounds.floor), Position(bounds.epoch, bounds.head)
         await self._write_and_wait([self._frame_reset(Reset(reason, str(floor), str(head)))])

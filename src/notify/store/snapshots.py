@@ -1,17 +1,16 @@
-"""What fresh connections begin with. Those that come while a statement is under way share the next one."""
+"""What fresh connections begin with, read for many of them at once."""
 
-import asyncio
-from itertools import groupby, islice
+from itertools import groupby
 from operator import itemgetter
 
 from msgspec import Struct
 
-from notify.core.errors import NotFoundError
 from notify.core.notification import Notification
 from notify.core.states import STATES_OF
 from notify.store.database import Database
 from notify.store.following import InboxKey
 from notify.store.rows import InboxState, inbox_state, notification_from
+from notify.store.together import Together
 
 __all__ = ("Snapshot", "Snapshots")
 
@@ -29,38 +28,11 @@ class Snapshot(Struct, frozen=True):
 class Snapshots:
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._asked: dict[InboxKey, asyncio.Future[Snapshot]] = {}
-        self._reading: asyncio.Task[None] | None = None
+        self._together = Together(self._read, _INBOXES_PER_READ)
 
     async def of(self, key: InboxKey) -> Snapshot:
         """As it is now or a little later."""
-        asked = self._asked.get(key)
-        if asked is None:
-            asked = self._asked[key] = asyncio.get_running_loop().create_future()
-        if self._reading is None:
-            self._reading = asyncio.create_task(self._read_all(), name="snapshots")
-        # Others may wait for the same.
-        return await asyncio.shield(asked)
-
-    async def _read_all(self) -> None:
-        try:
-            while self._asked:
-                # Whoever asks from now on may want what is not there yet when this is read.
-                asked = {key: self._asked.pop(key) for key in list(islice(self._asked, _INBOXES_PER_READ))}
-                try:
-                    found = await self._read(list(asked))
-                except Exception as error:  # noqa: BLE001 - passed on to whom it belongs
-                    for future in asked.values():
-                        future.set_exception(error)
-                        future.exception()  # Perhaps nobody waits any more.
-                    continue
-                for key, future in asked.items():
-                    if key in found:
-                        future.set_result(found[key])
-                    else:
-                        future.set_exception(NotFoundError())
-        finally:
-            self._reading = None
+        return await self._together.get(key)
 
     async def _read(self, keys: list[InboxKey]) -> dict[InboxKey, Snapshot]:
         rows = await self._database.fetch(
