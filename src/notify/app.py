@@ -139,6 +139,7 @@ class Service:
             self.metrics,
             keep_alive_seconds=settings.keep_alive_seconds,
             send_timeout_seconds=settings.send_timeout_seconds,
+            most_per_user=settings.max_connections_per_user,
         )
         self.doorbell = Doorbell(settings.database_url, settings.schema)
         self.sessions = Sessions(self.database)

@@ -161,6 +161,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     send_timeout_seconds: Seconds = 30.0
     """How long a client may leave what it is sent untaken before it is dropped; it resumes without loss."""
 
+    max_connections_per_user: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    """Live connections that a process keeps open for one user; with one more the oldest leaves. 0: any number."""
+
     presence_seconds: Annotated[float, Meta(ge=1, le=600)] = 30.0
     """How long after its last sign of life the connections of a process count; then its users are no longer online."""
 

@@ -62,7 +62,7 @@ def logged_ends(process: NotifyProcess) -> list[float]:
 
 
 def assert_no_complaint(process: NotifyProcess) -> None:
-    bad = [line for line in process.log if "Traceback" in line or '"level": "error"' in line or "Exception" in line]
+    bad = [line for line in process.log if "Traceback" in line or '"level":"error"' in line or "Exception" in line]
     assert not bad, bad[:3]
 
 

@@ -48,7 +48,7 @@ def service(embedded_server: TestServer) -> Iterator[NotifyProcess]:
         NotifyProcess({"NOTIFY_DATABASE_URL": url, **environment}, is_covered=True) as process,
     ):
         yield process
-        errors = [line for line in process.log if '"level": "error"' in line or "Traceback" in line]
+        errors = [line for line in process.log if '"level":"error"' in line or "Traceback" in line]
         assert not errors, "\n".join(errors)
         assert not any(ADMIN_KEY in line for line in process.log)
         with psycopg.connect(url) as connection:

@@ -107,7 +107,7 @@ async def test_whoever_a_stopped_process_served_is_gone_with_it(start_notify: St
         assert await stopping == 0
         alice = await presence(client, "alice")
         assert (alice["online"], alice["connections"]) == (False, 0)
-        assert not [line for line in second.log if '"level": "error"' in line]
+        assert not [line for line in second.log if '"level":"error"' in line]
 
 
 async def test_a_session_ends_within_a_second_of_being_revoked_elsewhere(

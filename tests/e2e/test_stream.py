@@ -46,7 +46,7 @@ def pair(database: str) -> Iterator[tuple[NotifyProcess, NotifyProcess]]:
     }
     with NotifyProcess(environment) as first, NotifyProcess(environment) as second:
         yield first, second
-        errors = [line for process in (first, second) for line in process.log if '"level": "error"' in line]
+        errors = [line for process in (first, second) for line in process.log if '"level":"error"' in line]
         assert not errors, errors[:3]
         # No credential ever reaches a log.
         assert not [line for process in (first, second) for line in process.log if "eyJ" in line]
@@ -480,6 +480,26 @@ async def test_the_head_and_the_time_to_come_back_leave_before_the_database_has_
             assert (await stream.next()).retry
             proxy.resume()
             assert (await stream.the("inbox")).seq == 0
+
+
+async def test_of_too_many_connections_of_a_user_the_oldest_leaves(embedded_server: TestServer) -> None:
+    environment = {"NOTIFY_MAX_CONNECTIONS_PER_USER": "2"}
+    with embedded_server.database() as url, NotifyProcess({"NOTIFY_DATABASE_URL": url, **environment}) as process:
+        async with AsyncExitStack() as stack:
+            streams: list[EventStream] = []
+            for user in ("alice", "bob", "alice", "alice"):
+                stream = await EventStream.open(process.url, query={"user_id": user})
+                streams.append(await stack.enter_async_context(stream))
+                await begun(stream)
+            *_, retry, bye = await streams[0].rest()
+            assert bye == Block(event="bye", data='{"reason":"overload"}')
+            assert retry.retry is not None
+            assert retry.retry >= 30_000
+            async with httpx.AsyncClient(base_url=process.url, headers=ADMIN) as client:
+                for user in ("alice", "bob"):
+                    await send(client, "still here", to=user)
+            for stream in streams[1:]:
+                assert titles(await stream.until("inbox")) == ["still here"]
 
 
 async def test_who_leaves_while_the_database_is_away_is_not_kept(embedded_server: TestServer) -> None:

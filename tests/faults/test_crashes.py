@@ -68,7 +68,7 @@ def test_what_a_killed_service_has_answered_is_there_once(embedded_server: TestS
 
 
 def errors_in(stand: Stand) -> list[str]:
-    return [line for process in stand.processes for line in process.log if '"level": "error"' in line]
+    return [line for process in stand.processes for line in process.log if '"level":"error"' in line]
 
 
 def check_that_it_survives(server: DurableServer, blow: Callable[[Producers], None]) -> None:
@@ -150,7 +150,7 @@ def test_a_service_told_to_stop_stops_its_database_finishes_what_it_began_and_ex
                 # A terminal sends it to the whole process group.
                 os.killpg(process.process.pid, signal.SIGINT)
             assert process.stop(signal.SIGTERM) == 0
-        errors = [line for line in process.log if '"level": "error"' in line]
+        errors = [line for line in process.log if '"level":"error"' in line]
         assert not errors, "\n".join(errors)
         assert Postmaster.running(data / "postgresql") is None
         with serving(NOTIFY_DATA_DIR=str(data)):

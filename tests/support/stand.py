@@ -45,7 +45,7 @@ class Stand:
     @property
     def errors(self) -> list[str]:
         """What the processes have logged that nobody foresaw."""
-        return [_told(line) for process in self.processes for line in process.log if '"level": "error"' in line]
+        return [_told(line) for process in self.processes for line in process.log if '"level":"error"' in line]
 
     def check(self) -> None:
         check_inboxes(self.url)

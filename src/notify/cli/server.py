@@ -23,7 +23,7 @@ from notify.cli.surroundings import Problem, found_settings
 from notify.cli.workers import keep_working
 from notify.settings import Settings
 
-__all__ = ("address_of", "bound_socket", "serve_alone", "serve_reloading", "serve_with_workers")
+__all__ = ("address_of", "bound_socket", "configured", "serve_alone", "serve_reloading", "serve_with_workers")
 
 _BACKLOG = 2048
 _COLLECT_AFTER = (50_000, 50, 1000)
@@ -58,7 +58,7 @@ class _Server(uvicorn.Server):
     def __init__(self, service: Service, on_ready: Callable[[], Awaitable[None]] | None) -> None:
         self._service = service
         self._on_ready = on_ready
-        super().__init__(_configured(service.asgi, service.settings))
+        super().__init__(configured(service.asgi, service.settings))
         # Already now, or a signal that comes before it runs would be lost; and for good, because a second one must not
         # interrupt what is left to do.
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -99,7 +99,7 @@ def serve_with_workers(
 def serve_reloading(settings: Settings, listening: socket.socket) -> None:
     """One process that starts again whenever the code changes."""
     _hand_down(settings)
-    config = _configured("notify.cli.server:from_environment", settings)
+    config = configured("notify.cli.server:from_environment", settings)
     config.factory = True
     config.reload_dirs = [Path(__file__).parents[1]]
     ChangeReload(config, target=_work_on, sockets=[listening]).run()
@@ -155,7 +155,7 @@ def address_of(listening: socket.socket) -> str:
     return f"http://{host}:{port}"
 
 
-def _configured(app: object, settings: Settings) -> uvicorn.Config:
+def configured(app: object, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
         loop="uvloop",

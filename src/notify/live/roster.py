@@ -5,6 +5,7 @@ import random
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import cast
 
 import structlog
 
@@ -22,6 +23,7 @@ _BEAT_SECONDS = 1.0
 _WARNING_SECONDS = 30.0
 _GOODBYE_SECONDS = 5.0
 _DRAIN_BATCHES = 20
+_STAY_AWAY_MS = (30_000, 60_000)
 
 
 class Watcher(ABC):
@@ -43,12 +45,19 @@ class Watcher(ABC):
 
 class Roster:
     def __init__(
-        self, clock: Clock, metrics: Metrics, *, keep_alive_seconds: float, send_timeout_seconds: float
+        self,
+        clock: Clock,
+        metrics: Metrics,
+        *,
+        keep_alive_seconds: float,
+        send_timeout_seconds: float,
+        most_per_user: int,
     ) -> None:
         self._clock = clock
         self._metrics = metrics
         self._keep_alive_seconds = keep_alive_seconds
         self._send_timeout_seconds = send_timeout_seconds
+        self._most_per_user = most_per_user
         self._connections: dict[str, Connection] = {}
         self._warned: set[str] = set()
         self._expiring: set[str] = set()
@@ -75,6 +84,8 @@ class Roster:
         self._metrics.connections.labels(connection.transport).inc()
         if self.watcher is not None:
             self.watcher.opened(connection)
+        if self._most_per_user:
+            self._make_room(connection)
 
     def remove(self, connection: Connection) -> None:
         if self._connections.pop(connection.session, None) is not None:
@@ -120,6 +131,13 @@ class Roster:
             self.end(connection, "shutdown", random.randint(500, spread_ms))  # noqa: S311 - jitter
         if self._goodbyes:
             await asyncio.wait(self._goodbyes, timeout=_GOODBYE_SECONDS)
+
+    def _make_room(self, newest: Connection) -> None:
+        of_user = cast(set[Connection], newest.feed.followers)
+        if len(of_user) > self._most_per_user:
+            # Sessions are named in the order in which they began.
+            for oldest in sorted(of_user, key=lambda each: each.session)[: -self._most_per_user]:
+                self.end(oldest, "overload", random.randint(*_STAY_AWAY_MS))  # noqa: S311 - jitter
 
     async def _see_off(self, connection: Connection, reason: ByeReason, retry_ms: int | None) -> None:
         try:
