@@ -225,7 +225,7 @@ class Phone:
         self._going_on.set()
         self.connection = StreamConnection(parts, Visitor(key, "a session", None), self._send, frozenset())
         if straight:
-            self.connection.write_straight_to(Chunks(self))
+            self.connection.write_straight_to(Chunks(self, cast(asyncio.Transport, self)))
         self.connection.begin_soon(Start((presented,) if presented else (), fresh))
 
     async def _send(self, message: Any) -> None:
@@ -235,8 +235,6 @@ class Phone:
 
     # As uvicorn's own, for who writes there without asking it
 
-    disconnected = response_complete = False
-    flow = transport = property(lambda self: self)
     write_paused = property(lambda self: not self._going_on.is_set())
 
     def is_closing(self) -> bool:
@@ -659,6 +657,7 @@ async def test_a_crowd_is_woken_a_slice_at_a_time_and_all_of_it_to_the_end(
     for follower in (*crowd, other):
         await follower.feed.loaded()
     monkeypatch.setattr(hub_module, "_WAKING_SECONDS", 0)
+    monkeypatch.setattr(hub_module, "_WAKES_PER_LOOK", 1)
     for follower in (*crowd, other):
         follower.heads.clear()
     order.clear()

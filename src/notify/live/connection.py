@@ -76,6 +76,31 @@ class Parts(Struct, frozen=True):
 class Connection(Follower):
     """What streams and sockets have in common."""
 
+    __slots__ = (
+        "_cursor",
+        "_devices",
+        "_epoch",
+        "_hub",
+        "_is_busy",
+        "_is_over",
+        "_is_starting",
+        "_metrics",
+        "_resume_after",
+        "_roster",
+        "_since_floor",
+        "_snapshots",
+        "_task",
+        "_waiting_sends",
+        "expires_at",
+        "feed",
+        "key",
+        "last_sent",
+        "on_cut",
+        "sending_since",
+        "session",
+        "visitor",
+    )
+
     transport: Literal["sse", "websocket"]
 
     def __init__(self, parts: Parts, visitor: Visitor) -> None:

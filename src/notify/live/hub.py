@@ -27,6 +27,8 @@ _EVENTS_PER_READ = 200
 _PAGES_PER_READ = 25
 _PAUSE_WHEN_AWAY_SECONDS = 0.5
 _WAKING_SECONDS = 0.005
+_WAKES_PER_LOOK = 8
+"""At the clock, which costs a part of what waking does."""
 
 
 class HubLimits(Struct, frozen=True):
@@ -49,6 +51,8 @@ class Step(Struct, frozen=True):
 
 class Follower(ABC):
     """A connection as the hub sees it."""
+
+    __slots__ = ()
 
     @abstractmethod
     def wake(self) -> None:
@@ -384,9 +388,9 @@ class Hub:
         until = time.perf_counter() + _WAKING_SECONDS
         while self._waking:
             feed, followers = next(iter(self._waking.items()))
-            for follower in followers:
+            for woken, follower in enumerate(followers, 1):
                 follower.wake()
-                if time.perf_counter() > until:
+                if not woken % _WAKES_PER_LOOK and time.perf_counter() > until:
                     # The next slice is another inbox's: a crowd keeps nobody else waiting for all of it.
                     self._waking[feed] = self._waking.pop(feed)
                     asyncio.get_running_loop().call_soon(self._wake_some)

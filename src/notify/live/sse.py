@@ -30,6 +30,8 @@ _LONGEST_RETRY_MS = 4000
 
 
 class StreamConnection(Connection):
+    __slots__ = ("_chunks", "_events_sent", "_raw_send", "_types")
+
     transport = "sse"
 
     def __init__(self, parts: Parts, visitor: Visitor, send: Send, types: frozenset[str]) -> None:
@@ -49,6 +51,25 @@ class StreamConnection(Connection):
     async def _close(self, reason: ByeReason) -> None:  # noqa: ARG002 - a stream has no close code
         await self._raw_send({"type": "http.response.body", "body": b"", "more_body": False})
 
+    def wake(self) -> None:
+        # What nearly everybody in a crowd needs, before everything else that may be the matter is looked at.
+        step = self.feed.steps.get(self._cursor)
+        if (
+            step is None
+            or self._chunks is None
+            or self._is_busy
+            or self._is_over
+            or self._is_starting
+            or self._types
+            or self.feed.epoch != self._epoch
+            or not self._chunks.write(step.chunk)
+        ):
+            super().wake()
+            return
+        self._cursor = step.end
+        self._events_sent.inc(step.events)
+        self.last_sent = time.monotonic()
+
     def _show_news(self, room: int | None) -> None:
         """Whoever stands at the same position is shown the same bytes."""
         if self._chunks is None or self._types or self._is_starting:
@@ -58,6 +79,7 @@ class StreamConnection(Connection):
         if step is None:
             step = self._step()
         else:
+            # It could not be written just now.
             self._cursor = step.end
             self._events_sent.inc(step.events)
         if self._chunks.write(step.chunk):

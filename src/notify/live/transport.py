@@ -15,7 +15,7 @@ TRANSPORT = "notify_transport"
 MORE = "notify_more"
 """In a message to a WebSocket: more follows at once, so it need not leave alone. Other servers than ours ignore it."""
 
-_OF_UVICORN = ("flow", "transport", "disconnected", "response_complete")
+_OF_UVICORN = ("flow", "transport")
 
 
 def transport_of(send: Any) -> asyncio.Transport | None:
@@ -27,25 +27,24 @@ def transport_of(send: Any) -> asyncio.Transport | None:
 class Chunks:
     """Where chunks of an HTTP/1.1 answer can be written without ASGI in between, which would frame each one anew."""
 
-    __slots__ = ("_cycle",)
+    __slots__ = ("_flow", "_transport")
 
-    def __init__(self, cycle: Any) -> None:
-        self._cycle = cycle
+    def __init__(self, flow: Any, transport: asyncio.Transport) -> None:
+        self._flow = flow
+        self._transport = transport
 
     @classmethod
     def of(cls, send: Send) -> "Chunks | None":
         """Once an answer has been started by uvicorn, in chunks; None under any other server."""
-        cycle = getattr(send, "__self__", None)
+        cycle: Any = getattr(send, "__self__", None)
         is_known = getattr(cycle, "chunked_encoding", None) and all(hasattr(cycle, name) for name in _OF_UVICORN)
-        return cls(cycle) if is_known else None
+        return cls(cycle.flow, cycle.transport) if is_known else None
 
     def write(self, chunk: bytes) -> bool:
-        """Whether it could be written at once."""
-        cycle = self._cycle
-        transport = cycle.transport
-        if cycle.flow.write_paused or cycle.disconnected or cycle.response_complete or transport.is_closing():
+        """Whether it could be written at once. Not to be called any more once the answer is complete."""
+        if self._flow.write_paused or self._transport.is_closing():
             return False
-        transport.write(chunk)
+        self._transport.write(chunk)
         return True
 
 

@@ -75,6 +75,20 @@ class Errands(ABC):
 
 
 class SocketConnection(Connection):
+    __slots__ = (
+        "_acknowledged_seq",
+        "_begun",
+        "_errands",
+        "_heartbeat_seconds",
+        "_held_replies",
+        "_in_flight",
+        "_is_inbox_ahead",
+        "_kept_seq",
+        "_raw_send",
+        "_subprotocol",
+        "_window",
+    )
+
     transport = "websocket"
 
     def __init__(self, parts: Parts, visitor: Visitor, send: Send, terms: Terms, errands: Errands) -> None:
