@@ -10,7 +10,7 @@ from typing import Any
 from litestar import HttpMethod, Litestar
 from litestar.connection import Request
 from litestar.handlers import HTTPRouteHandler
-from litestar.types import ASGIApp
+from litestar.types import ASGIApp, ExceptionHandlersMap
 
 from notify.api.access import Connection
 from notify.api.answers import Answer
@@ -25,10 +25,17 @@ Call = Callable[[Request[Any, Any, Any]], Awaitable[Answer]]
 
 class _Handler(HTTPRouteHandler):
     _call: Call | None = None
+    _exception_handlers: "ExceptionHandlersMap | None" = None
 
     def on_registration(self, app: Litestar) -> None:
         super().on_registration(app)
         self._call = _ready_call(self)
+
+    def resolve_exception_handlers(self) -> ExceptionHandlersMap:
+        # Litestar says that it remembers them, and gathers them anew for each request.
+        if self._exception_handlers is None:
+            self._exception_handlers = super().resolve_exception_handlers()
+        return self._exception_handlers
 
     async def authorize_connection(self, connection: Connection) -> None:
         for guard in self.resolve_guards():
