@@ -78,7 +78,7 @@ class Authenticator:
         """A user's token, and when it runs out."""
         now = self._clock.now()
         expires_at = (now + ttl).replace(microsecond=0)
-        secret = await self._secret_of(app_id)
+        secret = self._given_secret_of(app_id) or await self._identities.secret_of(app_id)
         if secret is None:
             raise NotFoundError(f"There is no app {app_id}.")
         claims = {
@@ -90,10 +90,8 @@ class Authenticator:
         }
         return jwt.encode(claims, secret, algorithm=_ALGORITHM), expires_at
 
-    async def _secret_of(self, app_id: str) -> str | None:
-        if app_id == DEFAULT_APP and self._default_secret is not None:
-            return self._default_secret
-        return await self._identities.secret_of(app_id)
+    def _given_secret_of(self, app_id: str) -> str | None:
+        return self._default_secret if app_id == DEFAULT_APP else None
 
     async def check(self, credential: str) -> Caller:
         # Hashed first, so that the comparison takes as long whatever was sent.
@@ -111,7 +109,7 @@ class Authenticator:
         known = self._verified.get(digest)
         try:
             app_id = _app_of(token) if known is None else known.caller.app_id
-            secret = await self._secret_of(app_id)
+            secret = self._given_secret_of(app_id) or await self._identities.leased_secret_of(app_id)
             if secret is None:
                 raise UnauthorizedError("This token is of an app that does not exist.")
             if known is None or known.secret != secret:

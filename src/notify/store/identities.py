@@ -112,7 +112,7 @@ class Identities:
         event.listen(self._engine.sync_engine, "checkout", _refuse_closed)
         self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)
         self._keys = Leases(self._read_key, clock)
-        self._secrets = Leases(self._read_secret, clock)
+        self._secrets = Leases(self.secret_of, clock)
 
     async def close(self) -> None:
         await self._engine.dispose()
@@ -180,7 +180,8 @@ class Identities:
     async def find_key(self, key_hash: bytes) -> Caller | None:
         return await self._keys.get(key_hash)
 
-    async def secret_of(self, app_id: str) -> str | None:
+    async def leased_secret_of(self, app_id: str) -> str | None:
+        """The secret as it was a moment ago at most."""
         return await self._secrets.get(app_id)
 
     async def _read_key(self, key_hash: bytes) -> Caller | None:
@@ -193,7 +194,7 @@ class Identities:
             await self._database.execute("use_key", row["id"], now, now - _USE_IS_NEWS_AFTER)
         return Caller(row["app_id"], frozenset(row["scopes"]), key_id=row["id"])
 
-    async def _read_secret(self, app_id: str) -> str | None:
+    async def secret_of(self, app_id: str) -> str | None:
         rows = await self._database.fetch("app_secret", app_id)
         return rows[0]["jwt_secret"] if rows else None
 
