@@ -199,6 +199,22 @@ async def test_a_ring_that_postgresql_refuses_does_not_end_the_ringing(database_
         await doorbell.stop()
 
 
+async def test_rings_that_could_not_be_sent_are_made_up_for(database_url: str) -> None:
+    with Proxy(database_url) as proxy:
+        doorbell = Doorbell(proxy.url, "notify")
+        async with hearing(database_url) as heard:
+            proxy.refuse()
+            doorbell.start()
+            doorbell.ring([commit(1, 1)])
+            await eventually(lambda: doorbell._has_lost_rings)
+            assert await heard() == []
+            proxy.accept()
+            assert await eventually(heard) == [COMPARE_ALL]
+            doorbell.ring([commit(2, 1)])
+            assert await eventually(heard) == ["inboxes 2.abcdefghij.1"]
+            await doorbell.stop()
+
+
 def has_taken(doorbell: Doorbell) -> Callable[[], Awaitable[bool]]:
     async def look() -> bool:
         return not doorbell._rings
