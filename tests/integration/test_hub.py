@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -223,6 +224,7 @@ class Phone:
         self.shown: list[Block] = []
         self._going_on = asyncio.Event()
         self._going_on.set()
+        self.is_broken = False
         self.connection = StreamConnection(parts, Visitor(key, "a session", None), self._send, frozenset())
         if straight:
             self.connection.write_straight_to(Chunks(self, cast(asyncio.Transport, self)))
@@ -241,6 +243,8 @@ class Phone:
         return False
 
     def write(self, chunk: bytes) -> None:
+        if self.is_broken:
+            raise RuntimeError("nobody foresaw this")
         size, _, rest = chunk.partition(b"\r\n")
         body = rest.removesuffix(b"\r\n")
         assert self._going_on.is_set(), "nothing is written to who takes nothing"
@@ -689,6 +693,23 @@ async def test_who_has_fallen_behind_is_shown_all_there_is_by_now(stage: Stage, 
         stage.tell()
     phones[0].resume()
     await eventually(lambda: all(phone.stands_at(4) for phone in phones), SECONDS)
+
+
+def all_stand_at(head: int, phones: list[Phone]) -> bool:
+    return all(phone.stands_at(head) for phone in phones)
+
+
+async def test_one_that_fails_keeps_nobody_else_from_being_shown_what_is_new(stage: Stage, key: InboxKey) -> None:
+    phones = [Phone(stage.parts, key) for _ in range(4)]
+    await eventually(lambda: all(phone.stands_at(0) for phone in phones), SECONDS)
+    for broken in phones[:2]:
+        broken.is_broken = True
+    for head in (1, 2):
+        await stage.here.create(key)
+        stage.tell()
+        await eventually(partial(all_stand_at, head, phones[2:]), SECONDS)
+    for phone in phones:
+        phone.leave()
 
 
 # Another epoch

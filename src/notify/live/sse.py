@@ -51,20 +51,18 @@ class StreamConnection(Connection):
     async def _close(self, reason: ByeReason) -> None:  # noqa: ARG002 - a stream has no close code
         await self._raw_send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    def wake(self) -> None:
+    def _go_on(self) -> None:
         # What nearly everybody in a crowd needs, before everything else that may be the matter is looked at.
         step = self.feed.steps.get(self._cursor)
         if (
             step is None
             or self._chunks is None
-            or self._is_busy
-            or self._is_over
             or self._is_starting
             or self._types
             or self.feed.epoch != self._epoch
             or not self._chunks.write(step.chunk)
         ):
-            super().wake()
+            super()._go_on()
             return
         self._cursor = step.end
         self._events_sent.inc(step.events)

@@ -22,7 +22,7 @@ from notify.core.errors import ConflictError, DatabaseAwayError, NotFoundError
 from notify.core.identity import KEY_SCOPES, Caller, KeyScope, make_key
 from notify.core.ids import uuid7
 from notify.store.database import AWAY, Database
-from notify.store.leases import LEASE_SECONDS, Leases
+from notify.store.leases import Leases, run_out
 from notify.store.tables import ApiKeyRow, AppRow
 
 __all__ = ("ApiKey", "App", "Identities", "NewApiKey", "NewApp", "make_secret")
@@ -175,7 +175,7 @@ class Identities:
                 raise NotFoundError("This app has no such key.")
             row.revoked_at = row.revoked_at or self._clock.now()
             await session.commit()
-        await asyncio.sleep(LEASE_SECONDS)
+        await run_out()
 
     async def find_key(self, key_hash: bytes) -> Caller | None:
         return await self._keys.get(key_hash)

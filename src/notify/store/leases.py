@@ -8,15 +8,23 @@ from typing import Any, Generic, TypeVar
 
 from notify.core.clock import Clock
 
-__all__ = ("LEASE_SECONDS", "Leases")
+__all__ = ("LEASE_SECONDS", "Leases", "run_out")
 
 LEASE_SECONDS = 0.1
+
+_MARGIN_SECONDS = 0.05
+"""Timers may be early by what a turn of the loop takes, and clocks of two machines differ a little."""
 
 _MOST = 10_000
 _NEVER = (0.0, None)
 
 K = TypeVar("K")
 V = TypeVar("V")
+
+
+async def run_out() -> None:
+    """Returns when whatever was read before this began is gone by no more, in any process."""
+    await asyncio.sleep(LEASE_SECONDS + _MARGIN_SECONDS)
 
 
 class Leases(Generic[K, V]):
