@@ -93,7 +93,8 @@ class Service:
             pool_size=settings.resource_pool_size,
             prepared_statements=settings.prepared_statements,
         )
-        self.inboxes = Inboxes(self.database)
+        self.following = Following(self.database)
+        self.inboxes = Inboxes(self.database, self.following)
         self.writer = Writer(
             self.database,
             self.clock,
@@ -125,7 +126,7 @@ class Service:
         self.snapshots = Snapshots(self.database)
         self.devices = Devices(self.database)
         self.hub = Hub(
-            Following(self.database),
+            self.following,
             self.metrics,
             HubLimits(
                 tail_bytes=settings.tail_bytes,

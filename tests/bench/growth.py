@@ -30,6 +30,7 @@ from notify.core.position import Position
 from notify.core.states import STATES_OF
 from notify.store.database import Database, Record
 from notify.store.embedded import EmbeddedPostgres
+from notify.store.following import Following
 from notify.store.inbox import Filters, Inboxes
 from notify.store.migrate import Migrations
 from notify.store.statements import Statements
@@ -191,7 +192,7 @@ async def _measured(url: str, user_id: str) -> dict[str, Line]:
     database = _Overheard(url, Statements("notify"), pool_size=2, timeout_seconds=4.5)
     await database.open()
     try:
-        inboxes = Inboxes(database)
+        inboxes = Inboxes(database, Following(database))
         newest = (await inboxes.state(APP, user_id)).position
         lines: dict[str, Line] = {}
         for read in [*await _lists(inboxes, user_id), *_counts(inboxes, user_id), *_changes(inboxes, user_id, newest)]:

@@ -33,7 +33,7 @@ from notify.core.notification import Create, content_of
 from notify.live.hub import Follower
 from notify.settings import Settings
 from notify.store.commands import CreateCommand, Sent, SentItem
-from notify.store.following import InboxKey
+from notify.store.many import InboxKey
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 

@@ -10,7 +10,7 @@ import pytest
 from notify.app import Service
 from notify.live.hub import Follower
 from notify.settings import Settings
-from notify.store.following import InboxKey
+from notify.store.many import InboxKey
 from support.calls import ALICE, count, mark, send
 from support.processes import ADMIN, ADMIN_KEY
 from support.proxy import Proxy

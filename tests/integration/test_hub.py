@@ -39,7 +39,8 @@ from notify.settings import Settings
 from notify.store.commands import ChangeCommand, CreateCommand
 from notify.store.commits import Commit
 from notify.store.database import Database
-from notify.store.following import Following, InboxKey, News
+from notify.store.following import Following, News
+from notify.store.many import InboxKey
 from notify.store.snapshots import Snapshot, Snapshots
 from support.processes import ADMIN_KEY
 from support.proxy import Proxy
@@ -100,6 +101,13 @@ class HeldFollowing(Following):
         news = await super().news(wanted, limit)
         await self.after.pass_through()
         return news
+
+    async def page(self, key: InboxKey, after: int, limit: int) -> News:
+        self.reads += 1
+        await self.before.pass_through()
+        page = await super().page(key, after, limit)
+        await self.after.pass_through()
+        return page
 
 
 class HeldSnapshots(Snapshots):

@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from notify.app import Service
-from notify.core.errors import DatabaseAwayError, NotFoundError
+from notify.core.errors import DatabaseAwayError
 from notify.store.database import Database
-from notify.store.following import InboxKey
+from notify.store.many import InboxKey
 from notify.store.snapshots import Snapshots
 from support.calls import mark, send
 from support.waiting import eventually
@@ -96,7 +96,7 @@ async def test_everybody_who_waits_is_told_what_went_wrong_and_may_ask_again(
     assert len((await held.of(of("alice"))).items) == 1
 
 
-async def test_an_inbox_that_is_not_there_is_said_so(held: Held) -> None:
+async def test_who_shows_up_for_the_first_time_has_an_empty_inbox(held: Held) -> None:
     held.go_on.set()
-    with pytest.raises(NotFoundError):
-        await held.of(of("nobody"))
+    snapshot = await held.of(of("nobody"))
+    assert (snapshot.items, snapshot.inbox.total) == ([], 0)

@@ -19,7 +19,7 @@ from notify.api.routes import route
 from notify.core.errors import InvalidError, NotFoundError
 from notify.core.text import UserId
 from notify.live.registry import Registry
-from notify.store.following import InboxKey
+from notify.store.many import InboxKey
 from notify.store.sessions import LiveSession, Presence, Sessions
 
 __all__ = ("PresenceController", "RefreshController", "SessionsController")

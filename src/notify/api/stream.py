@@ -19,7 +19,7 @@ from notify.core.ids import uuid7
 from notify.core.text import DeviceName, NotificationType
 from notify.live.connection import Parts, Start, Visitor
 from notify.live.sse import STREAM_HEADERS, EventStream, Farewell
-from notify.store.following import InboxKey
+from notify.store.many import InboxKey
 
 __all__ = ("LiveQuery", "StreamController", "StreamQuery", "visitor_of")
 

@@ -24,7 +24,7 @@ from notify.live.messages import ByeReason
 from notify.live.tail import LiveEvent
 from notify.metrics import Metrics
 from notify.store.devices import Devices
-from notify.store.following import InboxKey
+from notify.store.many import InboxKey
 from notify.store.rows import InboxState
 from notify.store.snapshots import Snapshot, Snapshots
 

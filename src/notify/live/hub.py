@@ -4,7 +4,6 @@ import asyncio
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 import structlog
 from msgspec import Struct
@@ -14,9 +13,9 @@ from notify.core.position import Bounds, Position
 from notify.live.tail import LiveEvent, Tail
 from notify.metrics import Metrics
 from notify.store.commits import Commit
-from notify.store.following import Change, Following, InboxKey, News
+from notify.store.following import Change, Following, News
+from notify.store.many import InboxKey
 from notify.store.rows import InboxState
-from notify.store.together import Together
 
 __all__ = ("Feed", "Follower", "Hub", "HubLimits", "Step")
 
@@ -24,7 +23,6 @@ log = structlog.get_logger(__name__)
 
 _INBOXES_PER_READ = 500
 _EVENTS_PER_READ = 200
-_PAGES_PER_READ = 25
 _PAUSE_WHEN_AWAY_SECONDS = 0.5
 _WAKING_SECONDS = 0.005
 _WAKES_PER_LOOK = 8
@@ -136,12 +134,6 @@ class Feed:
         return self._loading is None
 
 
-class _Page(NamedTuple):
-    key: InboxKey
-    after: int
-    limit: int
-
-
 class Hub:
     def __init__(self, following: Following, metrics: Metrics, limits: HubLimits) -> None:
         self._following = following
@@ -151,7 +143,6 @@ class Hub:
         self._by_id: dict[int, Feed] = {}
         self._stale: set[Feed] = set()
         self._idle: set[Feed] = set()
-        self._pages = Together(self._read_pages, _PAGES_PER_READ)
         self._loading = 0
         self._rung_while_loading: dict[int, tuple[str, int]] = {}
         self._tail_bytes = 0
@@ -212,19 +203,7 @@ class Hub:
     async def page(self, feed: Feed, after: int, most: int | None = None) -> News:
         """For a follower that is further behind than the tail reaches."""
         limit = _EVENTS_PER_READ if most is None else min(most, _EVENTS_PER_READ)
-        return await self._pages.get(_Page(feed.key, after, limit))
-
-    async def _read_pages(self, asked: list["_Page"]) -> dict["_Page", News]:
-        """An inbox comes once in a statement, and all that come in it may bring the same number."""
-        found: dict[_Page, News] = {}
-        left = asked
-        while left:
-            limit = left[0].limit
-            pages = {page.key: page for page in reversed(left) if page.limit == limit}
-            news = await self._following.news([(page.key, page.after) for page in pages.values()], limit)
-            found |= {page: news[page.key] for page in pages.values()}
-            left = [page for page in left if page not in found]
-        return found
+        return await self._following.page(feed.key, after, limit)
 
     # Hearing
 

@@ -2,7 +2,7 @@
 
 from notify.live.hub import Hub
 from notify.live.listener import Listener
-from notify.store.following import InboxKey
+from notify.store.many import InboxKey
 from notify.store.rows import InboxState
 
 __all__ = ("Known",)

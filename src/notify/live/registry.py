@@ -23,7 +23,7 @@ from notify.live.doorbell import Doorbell
 from notify.live.roster import Roster, Watcher
 from notify.metrics import Metrics
 from notify.store.database import TRY_AGAIN
-from notify.store.following import InboxKey
+from notify.store.many import InboxKey
 from notify.store.sessions import Process, Revocation, SessionRow, Sessions
 
 __all__ = ("Registry",)

@@ -1,4 +1,4 @@
-"""What the hub reads: many inboxes in one statement, each with what changed past the position it is known up to."""
+"""What changed in inboxes past the positions they are known up to."""
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
@@ -9,14 +9,20 @@ from msgspec import Struct
 from notify.core.notification import Notification
 from notify.core.states import State
 from notify.store.database import Database, Record
+from notify.store.many import InboxKey, rows_of
 from notify.store.rows import InboxState, inbox_state, notification_from
+from notify.store.together import Together
 
-__all__ = ("Change", "Following", "InboxKey", "News", "change_from")
+__all__ = ("Change", "Following", "News", "change_from")
+
+_PAGES_PER_READ = 25
+_READS = 2
 
 
-class InboxKey(NamedTuple):
-    app_id: str
-    user_id: str
+class _Asked(NamedTuple):
+    key: InboxKey
+    after: int | None
+    limit: int
 
 
 class Change(Struct, frozen=True, gc=False):
@@ -40,39 +46,35 @@ class News(Struct, frozen=True):
 class Following:
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._pages = Together(self._read, most=_PAGES_PER_READ, timeout_seconds=database.timeout_seconds, reads=_READS)
 
     async def news(self, wanted: Sequence[tuple[InboxKey, int | None]], limit: int) -> dict[InboxKey, News]:
-        """What is new in these inboxes; those that do not exist yet are made."""
-        found = await self._read(wanted, limit)
-        missing = [(key, after) for key, after in wanted if key not in found]
-        if missing:
-            await self._database.execute(
-                "open_many", [key.app_id for key, _ in missing], [key.user_id for key, _ in missing]
-            )
-            found |= await self._read(missing, limit)
-        return found
+        """What is new in each of these inboxes, or only where it stands, past which position nothing is asked for."""
+        asked = [_Asked(key, after, limit) for key, after in wanted]
+        return {each.key: news for each, news in (await self._read(asked)).items()}
+
+    async def page(self, key: InboxKey, after: int, limit: int) -> News:
+        """What is new in one inbox, read with the pages that others ask for."""
+        return await self._pages.get(_Asked(key, after, limit))
 
     async def heads(self, keys: Sequence[InboxKey]) -> dict[InboxKey, tuple[str, int]]:
         rows = await self._database.fetch("heads", [key.app_id for key in keys], [key.user_id for key in keys])
         return {InboxKey(row["app_id"], row["user_id"]): (row["epoch"], row["head"]) for row in rows}
 
-    async def _read(self, wanted: Sequence[tuple[InboxKey, int | None]], limit: int) -> dict[InboxKey, News]:
-        rows = await self._database.fetch(
+    async def _read(self, asked: Sequence[_Asked]) -> dict[_Asked, News]:
+        rows_of_each = await rows_of(
+            self._database,
             "follow",
-            [key.app_id for key, _ in wanted],
-            [key.user_id for key, _ in wanted],
-            [after for _, after in wanted],
-            limit + 1,
+            [each.key for each in asked],
+            [each.after for each in asked],
+            [each.limit + 1 for each in asked],
         )
-        by_place: dict[int, list[Record]] = {}
-        for row in rows:
-            by_place.setdefault(row["place"] - 1, []).append(row)
-        found: dict[InboxKey, News] = {}
-        for place, group in by_place.items():
-            key, _ = wanted[place]
-            changes = [change_from(row, key.user_id) for row in group[:limit] if row["id"] is not None]
-            found[key] = News(group[0]["followed_id"], inbox_state(group[0]), changes, len(group) > limit)
-        return found
+        return {each: _news(each, rows) for each, rows in zip(asked, rows_of_each, strict=True)}
+
+
+def _news(asked: _Asked, rows: list[Record]) -> News:
+    changes = [change_from(row, asked.key.user_id) for row in rows[: asked.limit] if row["id"] is not None]
+    return News(rows[0]["followed_id"], inbox_state(rows[0]), changes, len(rows) > asked.limit)
 
 
 def change_from(row: Record, user_id: str) -> Change:

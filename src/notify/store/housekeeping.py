@@ -1,6 +1,8 @@
 """Forgetting what is old enough: tombstones, which raises the floors of their inboxes, and idempotency answers."""
 
 import asyncio
+import time
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 import structlog
@@ -15,6 +17,8 @@ __all__ = ("Housekeeping",)
 log = structlog.get_logger(__name__)
 
 _ROWS_PER_TRANSACTION = 500
+_REST = 4
+"""Times as long as a transaction took: what can wait takes a fifth of a connection's time from those who cannot."""
 _REVOCATIONS_LIVE = timedelta(days=1)
 """A process that has been out of touch for longer has lost its clients too."""
 
@@ -59,8 +63,7 @@ class Housekeeping:
             await asyncio.sleep(self._pause_seconds)
 
     async def tidy(self) -> None:
-        while await self._purge_tombstones() == _ROWS_PER_TRANSACTION:
-            pass
+        await _all_of(self._purge_tombstones)
         now = self._clock.now()
         await self._forget("forget_answers", "idempotency_answer", now - self._answers_live)
         await self._forget("forget_devices", "device", now - self._devices_live)
@@ -80,10 +83,20 @@ class Housekeeping:
         return len(old)
 
     async def _forget(self, statement: str, kind: str, before: datetime) -> None:
-        while True:
+        async def forget() -> int:
             async with self._database.connection() as connection:
                 status = await connection.execute(self._database.statements[statement], before, _ROWS_PER_TRANSACTION)
             forgotten = int(status.rpartition(" ")[2])
             self._metrics.purged.labels(kind).inc(forgotten)
-            if forgotten < _ROWS_PER_TRANSACTION:
-                return
+            return forgotten
+
+        await _all_of(forget)
+
+
+async def _all_of(remove: Callable[[], Awaitable[int]]) -> None:
+    """Removes as many as a transaction may, and rests, until there are no more."""
+    while True:
+        started = time.perf_counter()
+        if await remove() < _ROWS_PER_TRANSACTION:
+            return
+        await asyncio.sleep(_REST * (time.perf_counter() - started))

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from notify.core.errors import NotFoundError
 from notify.store.database import Database
-from notify.store.following import InboxKey
+from notify.store.many import InboxKey
 
 __all__ = ("LiveSession", "Presence", "Process", "Revocation", "SessionRow", "Sessions")
 

@@ -1,14 +1,11 @@
 """What fresh connections begin with, read for many of them at once."""
 
-from itertools import groupby
-from operator import itemgetter
-
 from msgspec import Struct
 
 from notify.core.notification import Notification
 from notify.core.states import STATES_OF
-from notify.store.database import Database
-from notify.store.following import InboxKey
+from notify.store.database import Database, Record
+from notify.store.many import InboxKey, rows_of
 from notify.store.rows import InboxState, inbox_state, notification_from
 from notify.store.together import Together
 
@@ -28,24 +25,17 @@ class Snapshot(Struct, frozen=True):
 class Snapshots:
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._together = Together(self._read, _INBOXES_PER_READ)
+        self._together = Together(self._read, most=_INBOXES_PER_READ, timeout_seconds=database.timeout_seconds)
 
     async def of(self, key: InboxKey) -> Snapshot:
         """As it is now or a little later."""
         return await self._together.get(key)
 
     async def _read(self, keys: list[InboxKey]) -> dict[InboxKey, Snapshot]:
-        rows = await self._database.fetch(
-            "snapshots",
-            [key.app_id for key in keys],
-            [key.user_id for key in keys],
-            STATES_OF["unread"],
-            _MOST_ITEMS,
-        )
-        found: dict[InboxKey, Snapshot] = {}
-        for place, group in groupby(rows, itemgetter("place")):
-            key = keys[place - 1]
-            of_inbox = list(group)
-            items = [notification_from(row, key.user_id) for row in of_inbox if row["id"] is not None]
-            found[key] = Snapshot(items, inbox_state(of_inbox[0]))
-        return found
+        rows_of_each = await rows_of(self._database, "snapshots", keys, STATES_OF["unread"], _MOST_ITEMS)
+        return {key: _snapshot(key, rows) for key, rows in zip(keys, rows_of_each, strict=True)}
+
+
+def _snapshot(key: InboxKey, rows: list[Record]) -> Snapshot:
+    items = [notification_from(row, key.user_id) for row in rows if row["id"] is not None]
+    return Snapshot(items, inbox_state(rows[0]))

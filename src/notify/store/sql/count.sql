@@ -1,13 +1,16 @@
--- count: the counters of an inbox, and those of the named types within it, looked up one by one.
+-- count: of many inboxes at once the counters, and those of the named types within each, looked up one by one. The types
+-- of an inbox are a JSON array, since PostgreSQL knows no arrays of arrays of different lengths.
 SELECT
-    store.generation || inbox.epoch AS epoch, inbox.floor, inbox.head, inbox.unread, inbox.unseen, inbox.total,
-    counts.type, counts.unread AS type_unread, counts.unseen AS type_unseen, counts.total AS type_total
-FROM notify.inboxes AS inbox
+    asked.place, store.generation || inbox.epoch AS epoch, inbox.floor, inbox.head, inbox.unread, inbox.unseen,
+    inbox.total, counts.type, counts.unread AS type_unread, counts.unseen AS type_unseen, counts.total AS type_total
+FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS asked (app_id, user_id, types, place)
+JOIN notify.inboxes AS inbox ON inbox.app_id = asked.app_id AND inbox.user_id = asked.user_id
 CROSS JOIN notify.store
-LEFT JOIN (
-    unnest($3::text[]) AS wanted (type)
+LEFT JOIN LATERAL (
+    SELECT found.*
+    FROM json_array_elements_text(asked.types::json) AS wanted (type)
     CROSS JOIN LATERAL (
-        SELECT * FROM notify.type_counts AS counts WHERE inbox_id = inbox.id AND type = wanted.type LIMIT 1
-    ) AS counts
-) ON true
-WHERE inbox.app_id = $1 AND inbox.user_id = $2
+        SELECT * FROM notify.type_counts WHERE inbox_id = inbox.id AND type = wanted.type LIMIT 1
+    ) AS found
+) AS counts ON true
+ORDER BY asked.place

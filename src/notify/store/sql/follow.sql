@@ -4,7 +4,8 @@
 SELECT
     wanted.place, inbox.id AS followed_id, store.generation || inbox.epoch AS epoch, inbox.floor, inbox.head, inbox.unread,
     inbox.unseen, inbox.total, changed.*
-FROM unnest($1::text[], $2::text[], $3::bigint[]) WITH ORDINALITY AS wanted (app_id, user_id, after, place)
+FROM unnest($1::text[], $2::text[], $3::bigint[], $4::integer[])
+    WITH ORDINALITY AS wanted (app_id, user_id, after, most, place)
 JOIN notify.inboxes AS inbox ON inbox.app_id = wanted.app_id AND inbox.user_id = wanted.user_id
 CROSS JOIN notify.store
 LEFT JOIN LATERAL (
@@ -12,6 +13,6 @@ LEFT JOIN LATERAL (
     FROM notify.notifications AS notification
     WHERE notification.inbox_id = inbox.id AND notification.changed_position > wanted.after
     ORDER BY notification.changed_position
-    LIMIT (SELECT $4::integer)
+    LIMIT (SELECT wanted.most)
 ) AS changed ON true
 ORDER BY wanted.place, changed.changed_position

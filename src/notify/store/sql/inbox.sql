@@ -1,4 +1,7 @@
--- inbox: where an inbox stands, and its counters.
-SELECT store.generation || inbox.epoch AS epoch, inbox.floor, inbox.head, inbox.unread, inbox.unseen, inbox.total
-FROM notify.inboxes AS inbox, notify.store
-WHERE inbox.app_id = $1 AND inbox.user_id = $2
+-- inbox: of many inboxes at once where each stands, and its counters.
+SELECT
+    asked.place, store.generation || inbox.epoch AS epoch, inbox.floor, inbox.head, inbox.unread, inbox.unseen, inbox.total
+FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS asked (app_id, user_id, place)
+JOIN notify.inboxes AS inbox ON inbox.app_id = asked.app_id AND inbox.user_id = asked.user_id
+CROSS JOIN notify.store
+ORDER BY asked.place

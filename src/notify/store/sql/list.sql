@@ -1,28 +1,46 @@
--- list: one page of an inbox, latest arrival first, with where the inbox stands, in one snapshot. Each state is one range
--- of the index; the few newest of each are merged. The range ends where the page before began to be older: one bound,
--- because of two PostgreSQL would start at the wrong one. The limit is a subquery because a planner that knows it may
--- prefer to read and sort the whole of an inbox that it takes for an average one.
+-- list: of many inboxes at once one page each, latest arrival first, with where the inbox stands, in one snapshot. Each
+-- state is one range of an index, that of the type if one is named; the few newest of each are merged. The range ends
+-- where the page before began to be older: one bound, because of two PostgreSQL would start at the wrong one. The limits
+-- are subqueries because a planner that knows them may prefer to read and sort the whole of an inbox that it takes for an
+-- average one.
 SELECT
-    store.generation || inbox.epoch AS epoch, inbox.floor, inbox.head, inbox.unread, inbox.unseen, inbox.total,
-    listed.*
-FROM notify.inboxes AS inbox
+    asked.place, store.generation || inbox.epoch AS epoch, inbox.floor, inbox.head, inbox.unread, inbox.unseen,
+    inbox.total, listed.*
+FROM unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::timestamptz[], $6::timestamptz[], $7::bigint[], $8::text[])
+    WITH ORDINALITY AS asked (app_id, user_id, states, most, since, older_than, older_position, type, place)
+JOIN notify.inboxes AS inbox ON inbox.app_id = asked.app_id AND inbox.user_id = asked.user_id
 CROSS JOIN notify.store
 LEFT JOIN LATERAL (
     SELECT newest.*
-    FROM unnest($3::smallint[]) AS wanted (state)
+    FROM unnest(asked.states::smallint[]) AS wanted (state)
     CROSS JOIN LATERAL (
-        SELECT notification.*
-        FROM notify.notifications AS notification
-        WHERE notification.inbox_id = inbox.id
-            AND notification.state = wanted.state
-            AND notification.arrived_at >= coalesce($5::timestamptz, '-infinity')
-            AND (notification.arrived_at, notification.arrived_position)
-                < (coalesce($6::timestamptz, 'infinity'), $7::bigint)
-        ORDER BY notification.arrived_at DESC, notification.arrived_position DESC
-        LIMIT (SELECT $4::integer)
+        (
+            SELECT notification.*
+            FROM notify.notifications AS notification
+            WHERE asked.type IS NULL
+                AND notification.inbox_id = inbox.id
+                AND notification.state = wanted.state
+                AND notification.arrived_at >= coalesce(asked.since, '-infinity')
+                AND (notification.arrived_at, notification.arrived_position)
+                    < (coalesce(asked.older_than, 'infinity'), asked.older_position)
+            ORDER BY notification.arrived_at DESC, notification.arrived_position DESC
+            LIMIT (SELECT asked.most)
+        )
+        UNION ALL
+        (
+            SELECT notification.*
+            FROM notify.notifications AS notification
+            WHERE notification.inbox_id = inbox.id
+                AND notification.type = asked.type
+                AND notification.state = wanted.state
+                AND notification.arrived_at >= coalesce(asked.since, '-infinity')
+                AND (notification.arrived_at, notification.arrived_position)
+                    < (coalesce(asked.older_than, 'infinity'), asked.older_position)
+            ORDER BY notification.arrived_at DESC, notification.arrived_position DESC
+            LIMIT (SELECT asked.most)
+        )
     ) AS newest
     ORDER BY newest.arrived_at DESC, newest.arrived_position DESC
-    LIMIT $4::integer
+    LIMIT (SELECT asked.most)
 ) AS listed ON true
-WHERE inbox.app_id = $1 AND inbox.user_id = $2
-ORDER BY listed.arrived_at DESC, listed.arrived_position DESC
+ORDER BY asked.place, listed.arrived_at DESC, listed.arrived_position DESC
