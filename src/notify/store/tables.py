@@ -95,6 +95,7 @@ Table(
     Column("unseen", Integer, nullable=False, server_default=text("0")),
     Column("total", Integer, nullable=False, server_default=text("0")),
     Column("arrived_at", _TIME, nullable=False, server_default=text("'-infinity'")),
+    Column("pulled", BigInteger),
     UniqueConstraint("app_id", "user_id", name="inboxes_user"),
     CheckConstraint("0 <= floor AND floor <= head", name="inboxes_positions"),
     CheckConstraint("0 <= unseen AND unseen <= unread AND unread <= total", name="inboxes_counters"),
@@ -141,6 +142,8 @@ Table(
     Column("read_at", _TIME),
     Column("archived_at", _TIME),
     Column("deleted_at", _TIME),
+    Column("topic", _NAME),
+    Column("publication_id", Uuid),
     CheckConstraint(
         "0 < created_position AND created_position <= arrived_position AND arrived_position <= changed_position",
         name="notifications_positions",
@@ -165,6 +168,13 @@ Table(
         postgresql_where=text("collapse_key IS NOT NULL"),
     ),
     Index("notifications_tombstones", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
+    Index(
+        "notifications_publication",
+        "publication_id",
+        "inbox_id",
+        unique=True,
+        postgresql_where=text("publication_id IS NOT NULL"),
+    ),
 )
 
 Table(
@@ -274,6 +284,71 @@ Table(
     Column("revoked_at", _TIME, nullable=False),
     CheckConstraint("num_nonnulls(user_id, session_id) = 1", name="revocations_subject"),
     Index("revocations_revoked_at", "revoked_at"),
+)
+
+
+Table(
+    "topics",
+    _metadata,
+    Column("app_id", _NAME, ForeignKey("notify.apps.id"), primary_key=True),
+    Column("topic", _NAME, primary_key=True),
+    Column("self_service", Boolean, nullable=False),
+    Column("late_entries", Integer),
+    Column("late_seconds", Integer),
+    Column("updated_at", _TIME, nullable=False),
+)
+
+Table(
+    "subscriptions",
+    _metadata,
+    Column("app_id", _NAME, primary_key=True),
+    Column("user_id", _NAME, primary_key=True),
+    Column("topic", _NAME, primary_key=True),
+    Column("since", BigInteger, nullable=False),
+    Column("created_at", _TIME, nullable=False),
+    Index("subscriptions_topic", "app_id", "topic", "user_id"),
+)
+
+Table(
+    "logs",
+    _metadata,
+    Column("app_id", _NAME, ForeignKey("notify.apps.id"), primary_key=True),
+    Column("head", BigInteger, nullable=False),
+)
+
+Table(
+    "publications",
+    _metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("app_id", _NAME, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("topics", ARRAY(_NAME), nullable=False),
+    Column("excluded", ARRAY(_NAME), nullable=False),
+    Column("type", _NAME),
+    Column("level", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("body", Text),
+    Column("data", JSON),
+    Column("url", Text),
+    Column("actions", JSON),
+    Column("actor", JSON),
+    Column("collapse_key", Text),
+    Column("published_at", _TIME, nullable=False),
+    Column("edited_at", _TIME),
+    Column("recalled_at", _TIME),
+    Index("publications_position", "app_id", "position", unique=True),
+)
+
+Table(
+    "entries",
+    _metadata,
+    Column("app_id", _NAME, primary_key=True),
+    Column("key", _NAME, primary_key=True),
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("publication_id", Uuid, nullable=False),
+    Column("change", Text, nullable=False),
+    Column("entered_at", _TIME, nullable=False),
+    CheckConstraint("change IN ('publish', 'edit', 'recall')", name="entries_change"),
 )
 
 
