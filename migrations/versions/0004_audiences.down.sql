@@ -1,3 +1,5 @@
+DROP FUNCTION notify.is_unsettled(text, text, bigint, bigint);
+
 DROP FUNCTION notify.has_entries(text, text, bigint);
 
 DROP INDEX notify.notifications_publication;

@@ -73,7 +73,7 @@ ALTER TABLE notify.notifications ADD COLUMN topic text COLLATE "C", ADD COLUMN p
 CREATE UNIQUE INDEX notifications_publication ON notify.notifications (publication_id, inbox_id)
     WHERE publication_id IS NOT NULL;
 
--- Whether an app's log holds anything for a user past where the inbox was filled up to.
+-- Whether an app's log holds anything for a user past where the inbox was filled up to. Most readers need not look.
 CREATE FUNCTION notify.has_entries(of_app text, of_user text, pulled bigint) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN EXISTS (
@@ -87,3 +87,11 @@ CREATE FUNCTION notify.has_entries(of_app text, of_user text, pulled bigint) RET
             AND entry.position > greatest(pulled, subscription.since)
         WHERE subscription.app_id = of_app AND subscription.user_id = of_user
     );
+
+CREATE FUNCTION notify.is_unsettled(of_app text, of_user text, pulled bigint, head bigint) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN CASE
+        WHEN pulled IS NULL THEN true
+        WHEN pulled >= coalesce(head, 0) THEN false
+        ELSE notify.has_entries(of_app, of_user, pulled)
+    END;

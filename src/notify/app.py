@@ -27,10 +27,21 @@ from notify.api.stream import StreamController
 from notify.core.clock import Clock, SystemClock
 from notify.core.identity import DEFAULT_APP
 from notify.live.connection import Parts
-from notify.live.doorbell import COMPARE_ALL, INBOXES, REVOKED, SESSIONS, Doorbell, ids_in, rings_in
+from notify.live.doorbell import (
+    COMPARE_ALL,
+    INBOXES,
+    PUBLISHED,
+    REVOKED,
+    SESSIONS,
+    Doorbell,
+    heads_in,
+    ids_in,
+    rings_in,
+)
 from notify.live.hub import Hub, HubLimits
 from notify.live.known import Known
 from notify.live.listener import Listener
+from notify.live.pulling import Pulling
 from notify.live.registry import Registry
 from notify.live.roster import Roster
 from notify.metrics import Metrics
@@ -43,8 +54,10 @@ from notify.store.following import Following
 from notify.store.housekeeping import Housekeeping
 from notify.store.identities import Identities
 from notify.store.inbox import Inboxes
+from notify.store.many import Reader
 from notify.store.outbox import Outbox
 from notify.store.sessions import Sessions
+from notify.store.settle import LateComers, Settle
 from notify.store.snapshots import Snapshots
 from notify.store.statements import Statements
 from notify.store.writer import Writer
@@ -93,8 +106,6 @@ class Service:
             pool_size=settings.resource_pool_size,
             prepared_statements=settings.prepared_statements,
         )
-        self.following = Following(self.database)
-        self.inboxes = Inboxes(self.database, self.following)
         self.writer = Writer(
             self.database,
             self.clock,
@@ -103,7 +114,18 @@ class Service:
             queue_rows=settings.write_queue_rows,
             idempotency_live=timedelta(hours=settings.idempotency_hours),
             on_commit=self._committed,
+            on_publish=self._published,
         )
+        self.settle = Settle(
+            self.database,
+            self.writer,
+            self.clock,
+            self.metrics,
+            LateComers(settings.late_entries, timedelta(seconds=settings.late_seconds)),
+        )
+        self.reader = Reader(self.database, self.settle.settle)
+        self.following = Following(self.reader)
+        self.inboxes = Inboxes(self.reader, self.following)
         self.bulk_marks = BulkMarks(self.database, self.inboxes, self.clock, self.metrics, self._committed)
         self.outbox = Outbox(
             self.database,
@@ -123,7 +145,7 @@ class Service:
             devices_live=timedelta(days=settings.device_days),
             pause_seconds=settings.housekeeping_seconds,
         )
-        self.snapshots = Snapshots(self.database)
+        self.snapshots = Snapshots(self.reader)
         self.devices = Devices(self.database)
         self.hub = Hub(
             self.following,
@@ -135,6 +157,7 @@ class Service:
                 safety_poll_seconds=settings.safety_poll_seconds,
             ),
         )
+        self.pulling = Pulling(self.hub, self.settle)
         self.roster = Roster(
             self.clock,
             self.metrics,
@@ -187,6 +210,7 @@ class Service:
             stack.push_async_callback(self.writer.stop)
             for part in (
                 self.hub,
+                self.pulling,
                 self.roster,
                 self.doorbell,
                 self.registry,
@@ -206,6 +230,10 @@ class Service:
     def _committed(self, commits: list[Commit]) -> None:
         self.hub.committed(commits)
         self.doorbell.ring(commits)
+
+    def _published(self, heads: dict[str, int]) -> None:
+        self.pulling.published(heads)
+        self.doorbell.ring_published(heads)
 
     def _listening(self) -> None:
         # Whatever rang before is found by looking.
@@ -229,6 +257,8 @@ class Service:
         elif payload.startswith(INBOXES):
             for inbox_id, epoch, head in rings_in(payload):
                 self.hub.rung(inbox_id, epoch, head)
+        elif payload.startswith(PUBLISHED):
+            self.pulling.published(heads_in(payload))
         elif payload.startswith(SESSIONS):
             self.registry.rung_sessions(ids_in(payload))
         elif payload.startswith(REVOKED):
@@ -244,7 +274,7 @@ class Service:
             "identities": self.identities,
             "hub": self.hub,
             "inboxes": self.inboxes,
-            "known": Known(self.hub, self.listener),
+            "known": Known(self.hub, self.listener, self.pulling),
             "metrics": self.metrics,
             "outbox": self.outbox,
             "parts": parts,

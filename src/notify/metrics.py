@@ -24,6 +24,8 @@ class Metrics:
             buckets=_SECONDS,
             registry=registry,
         )
+        self.published = Counter("notify_published", "Publications to topics and to everyone.", registry=registry)
+        self.pulled = Counter("notify_pulled", "Changes that publications made in inboxes.", registry=registry)
         self.created = Counter(
             "notify_created", "Notifications written, by where they came from.", ["source"], registry=registry
         )

@@ -108,6 +108,15 @@ class Settings(Struct, frozen=True, kw_only=True):
     max_recipients: Annotated[int, Meta(ge=1, le=1000)] = 1000
     """Users that one create may name."""
 
+    max_topics: Annotated[int, Meta(ge=1, le=1000)] = 100
+    """Topics that one create may name."""
+
+    late_entries: Annotated[int, Meta(ge=0, le=1000)] = 5
+    """Of what was sent to everyone before a user first shows up, the newest so many are theirs too."""
+
+    late_seconds: Annotated[int, Meta(ge=0, le=31_536_000)] = 3600
+    """And of those only what is not older, in seconds."""
+
     max_batch_items: Annotated[int, Meta(ge=1, le=1000)] = 1000
     """Creates in one batch."""
 
@@ -208,7 +217,9 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     @property
     def limits(self) -> Limits:
-        return Limits(self.max_recipients, self.max_text_bytes, self.max_data_bytes, self.max_data_depth)
+        return Limits(
+            self.max_recipients, self.max_topics, self.max_text_bytes, self.max_data_bytes, self.max_data_depth
+        )
 
 
 SECRETS = frozenset({"database_url", "listen_database_url", "admin_key", "jwt_secret"})

@@ -32,6 +32,7 @@ from notify.store.database import Database, Record
 from notify.store.embedded import EmbeddedPostgres
 from notify.store.following import Following
 from notify.store.inbox import Filters, Inboxes
+from notify.store.many import InboxKey, Reader
 from notify.store.migrate import Migrations
 from notify.store.statements import Statements
 
@@ -53,8 +54,8 @@ SELECT 'typical', random(), random(), n FROM generate_series(1, {typical}) AS n
 UNION ALL
 SELECT 'heavy', random(), random(), n FROM generate_series(1, {own}) AS n;
 
-INSERT INTO notify.inboxes (app_id, user_id, head, arrived_at)
-SELECT 'default', user_id, 2 * count(*), '2026-05-31Z' FROM drawn GROUP BY user_id;
+INSERT INTO notify.inboxes (app_id, user_id, head, arrived_at, pulled)
+SELECT 'default', user_id, 2 * count(*), '2026-05-31Z', 0 FROM drawn GROUP BY user_id;
 
 INSERT INTO notify.notifications (
     id, inbox_id, created_position, arrived_position, changed_position, type, level, title, body, data, collapse_key,
@@ -188,11 +189,16 @@ class _Overheard(Database):
         return await super().fetch(statement, *arguments)
 
 
+async def _settle_nothing(_keys: Sequence[InboxKey]) -> None:
+    """Nothing is published here."""
+
+
 async def _measured(url: str, user_id: str) -> dict[str, Line]:
     database = _Overheard(url, Statements("notify"), pool_size=2, timeout_seconds=4.5)
     await database.open()
     try:
-        inboxes = Inboxes(database, Following(database))
+        reader = Reader(database, _settle_nothing)
+        inboxes = Inboxes(reader, Following(reader))
         newest = (await inboxes.state(APP, user_id)).position
         lines: dict[str, Line] = {}
         for read in [*await _lists(inboxes, user_id), *_counts(inboxes, user_id), *_changes(inboxes, user_id, newest)]:
@@ -266,8 +272,8 @@ def _writes(user_id: str, head: int, id_: UUID) -> list[Write]:
     content = (["common"], ["info"], ["title"], [None], [None], [None], [None], [None], ["key-7"])
     return [
         *bulk,
-        Write("create", "create", ([APP], [user_id], [UUID(int=1)], [1], *content, NOW)),
-        Write("collapse", "collapse", ([APP], [user_id], [id_], *content, NOW)),
+        Write("create", "create", ([APP], [user_id], [UUID(int=1)], [1], *content, NOW, [None], [None], [NOW])),
+        Write("collapse", "collapse", ([APP], [user_id], [id_], *content, NOW, [None], [None])),
         Write("look after a lost COMMIT", "written", ([id_], [APP], [user_id], ["key-7"])),
         Write("lock by id", "lock", ([], [], [id_])),
         Write("find tombstones", "purge_find", (long_ago, 500)),

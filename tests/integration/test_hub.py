@@ -38,9 +38,8 @@ from notify.live.websocket import Errands, Socket, SocketLimits, Terms
 from notify.settings import Settings
 from notify.store.commands import ChangeCommand, CreateCommand
 from notify.store.commits import Commit
-from notify.store.database import Database
 from notify.store.following import Following, News
-from notify.store.many import InboxKey
+from notify.store.many import InboxKey, Reader
 from notify.store.snapshots import Snapshot, Snapshots
 from support.processes import ADMIN_KEY
 from support.proxy import Proxy
@@ -89,8 +88,8 @@ class Gate:
 
 
 class HeldFollowing(Following):
-    def __init__(self, database: Database) -> None:
-        super().__init__(database)
+    def __init__(self, reader: Reader) -> None:
+        super().__init__(reader)
         self.before = Gate()
         self.after = Gate()
         self.reads = 0
@@ -111,8 +110,8 @@ class HeldFollowing(Following):
 
 
 class HeldSnapshots(Snapshots):
-    def __init__(self, database: Database) -> None:
-        super().__init__(database)
+    def __init__(self, reader: Reader) -> None:
+        super().__init__(reader)
         self.before = Gate()
         self.after = Gate()
 
@@ -160,13 +159,14 @@ class Stage:
         self.here = Side(url)
         self.elsewhere = Side(url)
         self.database = self.here.service.database
+        self.reader = self.here.service.reader
         self.inboxes = self.here.service.inboxes
         self.metrics = self.here.service.metrics
         self.use(HubLimits(PLENTY, PLENTY, NEVER, NEVER))
 
     def use(self, limits: HubLimits) -> None:
-        self.following = HeldFollowing(self.database)
-        self.snapshots = HeldSnapshots(self.database)
+        self.following = HeldFollowing(self.reader)
+        self.snapshots = HeldSnapshots(self.reader)
         self.hub = Hub(self.following, self.metrics, limits)
         self.parts = Parts(self.hub, self.snapshots, self.here.service.devices, self.metrics, NoRoster())
 
@@ -403,7 +403,7 @@ async def test_what_is_shown_from_memory_is_to_the_byte_what_the_database_says(s
     await stage.here.change(key, stage.here.commits[0].id, "read")
     stage.tell()
     from_memory = {event.seq: event.sse for event in watching.feed.tail.after(0)}
-    elsewhere = Hub(Following(stage.database), stage.metrics, HubLimits(PLENTY, PLENTY, NEVER, NEVER))
+    elsewhere = Hub(Following(stage.reader), stage.metrics, HubLimits(PLENTY, PLENTY, NEVER, NEVER))
     news = await elsewhere.page(watching.feed, 0)
     read = Watching(elsewhere, key)
     elsewhere._apply(read.feed, msgspec.structs.replace(news, inbox=before_all(news)))

@@ -9,8 +9,7 @@ import pytest
 
 from notify.app import Service
 from notify.core.errors import DatabaseAwayError
-from notify.store.database import Database
-from notify.store.many import InboxKey
+from notify.store.many import InboxKey, Reader
 from notify.store.snapshots import Snapshots
 from support.calls import mark, send
 from support.waiting import eventually
@@ -19,8 +18,8 @@ from support.waiting import eventually
 class Held(Snapshots):
     """Reads when it is told to, and notes for whom."""
 
-    def __init__(self, database: Database) -> None:
-        super().__init__(database)
+    def __init__(self, reader: Reader) -> None:
+        super().__init__(reader)
         self.reads: list[list[str]] = []
         self.go_on = asyncio.Event()
         self.failure: Exception | None = None
@@ -35,7 +34,7 @@ class Held(Snapshots):
 
 @pytest.fixture
 def held(service: Service) -> Held:
-    return Held(service.database)
+    return Held(service.reader)
 
 
 def of(user: str) -> InboxKey:

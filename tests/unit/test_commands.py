@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from notify.core.ids import uuid7
 from notify.core.notification import Content
 from notify.core.position import Position
-from notify.store.commands import AckCommand, ChangeCommand, Command, CreateCommand, Steps
+from notify.store.commands import AckCommand, ChangeCommand, Command, CreateCommand, PublishCommand, Steps
 
 USERS = "alice", "bob", "carol"
 IDS = [uuid7() for _ in range(3)]
@@ -36,6 +36,8 @@ def touched(command: Command) -> list[object]:
             return [] if key is None else [(to.user_id, key) for to in command.recipients]
         case ChangeCommand():
             return [command.id]
+        case PublishCommand():
+            return []
         case AckCommand():
             return [("ack", command.user_id, command.device)]
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from notify.core.errors import InvalidError
 from notify.core.notification import Content, Create, Edit, Limits, changes_of, content_of, recipients_of
 
-LIMITS = Limits(recipients=3, body_bytes=100, data_bytes=60, data_depth=4)
+LIMITS = Limits(recipients=3, topics=3, body_bytes=100, data_bytes=60, data_depth=4)
 
 json_values = st.recursive(
     st.none()
@@ -83,7 +83,7 @@ def test_a_longer_body_is_refused(body: str) -> None:
 @given(st.dictionaries(st.text(), json_values))
 def test_data_is_kept_as_it_was_sent(data: dict[str, Any]) -> None:
     assume("\\u0000" not in json.dumps(data))
-    kept = content_of(create(data=data), Limits(1, 1, 1_000_000, 64)).data
+    kept = content_of(create(data=data), Limits(1, 1, 1, 1_000_000, 64)).data
     assert kept is not None
     assert json.loads(kept) == data
 

@@ -83,10 +83,12 @@ class BatchBody(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SentAnswer(Struct, frozen=True):
-    """What was written. `id` names the call; with one recipient it is the notification's own."""
+    """What was written. `id` names the call; with one recipient it is the notification's own. What was published has no
+    items, and its `id` is that of the operation.
+    """
 
     id: UUID
-    items: list[SentItem]
+    items: list[SentItem] | UnsetType = UNSET
 
 
 class BatchItem(Struct, frozen=True):

@@ -11,6 +11,7 @@ from litestar import Controller
 from litestar.connection import Request
 from litestar.di import NamedDependency
 from litestar.params import FromPath
+from msgspec import UNSET
 
 from notify.api.access import Access, caller_of, owner_of
 from notify.api.answers import Answer, json_answer
@@ -29,10 +30,11 @@ from notify.core.errors import (
     ProblemError,
 )
 from notify.core.identity import Caller
-from notify.core.notification import Create, Edit, changes_of, content_of, recipients_of
+from notify.core.ids import uuid7
+from notify.core.notification import Audience, Create, Edit, changes_of, content_of, recipients_of, topics_of
 from notify.core.problem import problem_of
 from notify.settings import Settings
-from notify.store.commands import ChangeCommand, CreateCommand, IdempotencyKey, Sent
+from notify.store.commands import ChangeCommand, CreateCommand, IdempotencyKey, PublishCommand, Sent
 from notify.store.writer import Writer
 
 __all__ = ("CREATE", "SendingController", "command_of", "idempotency_key")
@@ -42,8 +44,10 @@ CREATE = "POST /v1/notifications"
 
 _LONGEST_KEY = 255
 _CREATED = 201
+_ACCEPTED = 202
 _REPLAYED = [(b"idempotency-replayed", b"true")]
 _decode_create = msgspec.json.Decoder(Create).decode
+_Command = CreateCommand | PublishCommand | ProblemError
 _canonical = msgspec.json.Encoder(order="sorted").encode
 
 _CREATE_EXAMPLE = {
@@ -56,6 +60,7 @@ _CREATE_EXAMPLE = {
     "data": {"table": 7},
     "collapse_key": "booking-7",
 }
+_TO_A_TOPIC = {"to": {"topic": "kitchen/news"}, "title": "A new menu from Monday", "exclude": ["alice"]}
 _TO_SEVERAL = {"to": ["alice", "bob"], "title": "The kitchen closes in 30 minutes", "level": "warning"}
 
 
@@ -73,7 +78,8 @@ class SendingController(Controller):
             answer=SentAnswer,
             body=Create,
             request_headers=("Idempotency-Key",),
-            examples={"To one user": _CREATE_EXAMPLE, "To several": _TO_SEVERAL},
+            examples={"To one user": _CREATE_EXAMPLE, "To several": _TO_SEVERAL, "To a topic": _TO_A_TOPIC},
+            statuses_too=(_ACCEPTED,),
             problems=(IdempotencyBusyError, IdempotencyMismatchError, OverloadedError),
         ),
     )
@@ -84,13 +90,18 @@ class SendingController(Controller):
     ) -> Answer:
         """Stores it for each named user, all or none, and answers once it is committed. With an `Idempotency-Key` the
         same call sent again gets the first one's answer and `Idempotency-Replayed: true`.
+
+        To `{"topic"}`, `{"topics"}` or `{"everyone"}` it is published: 202, with the id of the operation. Those it is
+        for have it when they are connected, or as soon as they look.
         """
         read_query(request, NoQuery)
         asked = await read_body(request, Create)
         caller = caller_of(request)
         sent = await writer.create(command_of(caller, asked, settings_of(request), _key_in(request, CREATE, asked)))
         return json_answer(
-            SentAnswer(sent.id, sent.items), status=_CREATED, headers=_REPLAYED if sent.replayed else None
+            SentAnswer(sent.id, sent.items or UNSET),
+            status=_CREATED if sent.items else _ACCEPTED,
+            headers=_REPLAYED if sent.replayed else None,
         )
 
     @post(
@@ -122,7 +133,7 @@ class SendingController(Controller):
             raise InvalidError.at("/items", f"At most {settings.max_batch_items} items (NOTIFY_MAX_BATCH_ITEMS).")
         caller = caller_of(request)
         commands = [_item_command(caller, item, settings) for item in asked.items]
-        recipients = sum(command.rows for command in commands if isinstance(command, CreateCommand))
+        recipients = sum(command.rows for command in commands if not isinstance(command, ProblemError))
         if recipients > settings.max_batch_recipients:
             raise InvalidError.at(
                 "/items",
@@ -169,8 +180,13 @@ class SendingController(Controller):
         return json_answer(ChangedAnswer(changed.notification, str(changed.position)), position=changed.position)
 
 
-def command_of(caller: Caller, asked: Create, settings: Settings, key: IdempotencyKey | None = None) -> CreateCommand:
+def command_of(
+    caller: Caller, asked: Create, settings: Settings, key: IdempotencyKey | None = None
+) -> CreateCommand | PublishCommand:
     limits = settings.limits
+    if isinstance(asked.to, Audience):
+        topics = topics_of(asked, asked.to, limits)
+        return PublishCommand(caller.app_id, topics, asked.exclude, content_of(asked, limits), uuid7(), key)
     return CreateCommand.to(caller.app_id, recipients_of(asked, limits), content_of(asked, limits), key)
 
 
@@ -183,14 +199,14 @@ def idempotency_key(caller: Caller, call: str, text: str, asked: object) -> Idem
     )
 
 
-def _item_command(caller: Caller, item: msgspec.Raw, settings: Settings) -> CreateCommand | ProblemError:
+def _item_command(caller: Caller, item: msgspec.Raw, settings: Settings) -> _Command:
     try:
         return command_of(caller, decoded(_decode_create, bytes(item)), settings)
     except ProblemError as problem:
         return problem
 
 
-def _keyed(commands: list[CreateCommand | ProblemError], key: IdempotencyKey) -> list[CreateCommand | ProblemError]:
+def _keyed(commands: list[_Command], key: IdempotencyKey) -> list[_Command]:
     """Each create with its part of the key. Only creates are counted, so that whatever is written with a key, there is
     a part 0: where another request meets it.
     """
@@ -203,11 +219,11 @@ def _keyed(commands: list[CreateCommand | ProblemError], key: IdempotencyKey) ->
     ]
 
 
-async def _write_all(writer: Writer, commands: list[CreateCommand | ProblemError]) -> list[Sent | ProblemError]:
+async def _write_all(writer: Writer, commands: list[_Command]) -> list[Sent | ProblemError]:
     outcomes: list[Sent | ProblemError] = [
         command if isinstance(command, ProblemError) else InvalidError() for command in commands
     ]
-    places = [place for place, command in enumerate(commands) if isinstance(command, CreateCommand)]
+    places = [place for place, command in enumerate(commands) if not isinstance(command, ProblemError)]
     # The first item settles what the key means before any other is written: another request's key, or one that is
     # still running, refuses the whole call.
     for group in (places[:1], places[1:]):
@@ -219,8 +235,8 @@ async def _write_all(writer: Writer, commands: list[CreateCommand | ProblemError
     return outcomes
 
 
-async def _written(writer: Writer, command: CreateCommand | ProblemError) -> Sent | ProblemError:
-    assert isinstance(command, CreateCommand)  # noqa: S101 - the caller picked those
+async def _written(writer: Writer, command: _Command) -> Sent | ProblemError:
+    assert not isinstance(command, ProblemError)  # noqa: S101 - the caller picked the others
     try:
         return await writer.create(command)
     except ProblemError as problem:
@@ -230,7 +246,7 @@ async def _written(writer: Writer, command: CreateCommand | ProblemError) -> Sen
 def _batch_item(outcome: Sent | ProblemError) -> BatchItem:
     if isinstance(outcome, ProblemError):
         return BatchItem(outcome.status, problem=problem_of(outcome))
-    return BatchItem(_CREATED, id=outcome.id, items=outcome.items)
+    return BatchItem(_CREATED if outcome.items else _ACCEPTED, id=outcome.id, items=outcome.items or UNSET)
 
 
 def _key_in(request: Request[Any, Any, Any], call: str, asked: object) -> IdempotencyKey | None:

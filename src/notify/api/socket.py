@@ -198,7 +198,7 @@ class _Errands(Errands):
             inner = tuple(FieldError(f"/notification{one.pointer}", one.detail) for one in error.errors)
             raise InvalidError(error.detail, errors=inner) from error
         sent = await self._parts.writer.create(command)
-        return Result(id=sent.id, items=sent.items, replayed=True if sent.replayed else UNSET)
+        return Result(id=sent.id, items=sent.items or UNSET, replayed=True if sent.replayed else UNSET)
 
     async def _extend(self, connection: SocketConnection, message: AuthMessage) -> Result:
         caller = await self._parts.authenticator.check(message.token)

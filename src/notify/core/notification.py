@@ -10,10 +10,12 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from notify.core.errors import InvalidError
 from notify.core.text import ActionId, CollapseKey, Label, Line, NotificationType, Text, Title, Url, UserId
+from notify.core.topic import Topic
 
 __all__ = (
     "Action",
     "Actor",
+    "Audience",
     "Content",
     "Create",
     "Edit",
@@ -23,6 +25,7 @@ __all__ = (
     "changes_of",
     "content_of",
     "recipients_of",
+    "topics_of",
 )
 
 Level = Literal["info", "success", "warning", "error"]
@@ -56,10 +59,21 @@ Data = Annotated[
 Actions = Annotated[list[Action], Meta(max_length=5)]
 
 
+class Audience(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Whoever it concerns: the subscribers of a topic or of several, or everyone. Exactly one of the three."""
+
+    topic: Topic | None = None
+    topics: Annotated[list[Topic], Meta(min_length=1)] | None = None
+    everyone: Literal[True] | None = None
+
+
 class Create(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a producer asks for."""
 
-    to: UserId | Annotated[list[UserId], Meta(min_length=1)]
+    to: UserId | Annotated[list[UserId], Meta(min_length=1)] | Audience
+    exclude: Annotated[list[UserId], Meta(description="Users of a topic, or of everyone, who do not get it.")] = (
+        msgspec.field(default_factory=list)
+    )
     title: Title
     body: Text | None = None
     type: NotificationType | None = None
@@ -113,6 +127,7 @@ class Limits(Struct, frozen=True):
     """The bounds an operator may set."""
 
     recipients: int
+    topics: int
     body_bytes: int
     data_bytes: int
     data_depth: int
@@ -133,7 +148,11 @@ class Content(Struct, frozen=True):
 
 
 def recipients_of(create: Create, limits: Limits) -> list[str]:
-    """The users it goes to, each once, in the order given."""
+    """The users it goes to, each once, in the order given. None are named where it is for an audience."""
+    if isinstance(create.to, Audience):
+        return []
+    if create.exclude:
+        raise InvalidError.at("/exclude", "Only what goes to a topic or to everyone can leave somebody out.")
     if isinstance(create.to, str):
         return [create.to]
     if len(create.to) > limits.recipients:
@@ -141,6 +160,19 @@ def recipients_of(create: Create, limits: Limits) -> list[str]:
             "/to", f"At most {limits.recipients} users in one call (NOTIFY_MAX_RECIPIENTS); send the rest in another."
         )
     return list(dict.fromkeys(create.to))
+
+
+def topics_of(create: Create, audience: Audience, limits: Limits) -> list[str]:
+    """The topics it is published to, each once; none where it is for everyone."""
+    given = [audience.topic is not None, audience.topics is not None, audience.everyone is not None]
+    if sum(given) != 1:
+        raise InvalidError.at("/to", 'Name one of `{"topic": …}`, `{"topics": […]}` and `{"everyone": true}`.')
+    if len(create.exclude) > limits.recipients:
+        raise InvalidError.at("/exclude", f"At most {limits.recipients} users (NOTIFY_MAX_RECIPIENTS).")
+    topics = [audience.topic] if audience.topic is not None else audience.topics or []
+    if len(topics) > limits.topics:
+        raise InvalidError.at("/to/topics", f"At most {limits.topics} topics in one call (NOTIFY_MAX_TOPICS).")
+    return list(dict.fromkeys(topics))
 
 
 def content_of(create: Create, limits: Limits) -> Content:

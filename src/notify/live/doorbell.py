@@ -5,7 +5,7 @@ few milliseconds and go out together, on a connection of their own.
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from uuid import UUID
 
 import asyncpg
@@ -14,13 +14,14 @@ import structlog
 from notify.store.commits import Commit
 from notify.store.database import AWAY
 
-__all__ = ("COMPARE_ALL", "INBOXES", "REVOKED", "SESSIONS", "Doorbell", "ids_in", "rings_in")
+__all__ = ("COMPARE_ALL", "INBOXES", "PUBLISHED", "REVOKED", "SESSIONS", "Doorbell", "heads_in", "ids_in", "rings_in")
 
 log = structlog.get_logger(__name__)
 
 INBOXES = "inboxes "
 SESSIONS = "sessions "
 REVOKED = "revoked "
+PUBLISHED = "published "
 COMPARE_ALL = "*"
 
 _GATHER_SECONDS = 0.005
@@ -37,6 +38,7 @@ class Doorbell:
         self._rings: dict[int, tuple[str, int]] = {}
         self._sessions: set[UUID] = set()
         self._revoked: set[UUID] = set()
+        self._logs: dict[str, int] = {}
         self._has_lost_rings = False
         self._wanted = asyncio.Event()
         self._connection: asyncpg.Connection[asyncpg.Record] | None = None
@@ -65,6 +67,11 @@ class Doorbell:
     def ring_revoked(self, revocation_id: UUID) -> None:
         """Everybody should look what was revoked."""
         self._revoked.add(revocation_id)
+        self._wanted.set()
+
+    def ring_published(self, heads: Mapping[str, int]) -> None:
+        """Whoever follows inboxes of these apps should look what was published."""
+        self._logs |= heads
         self._wanted.set()
 
     async def _run(self) -> None:
@@ -102,10 +109,12 @@ class Doorbell:
         rings, self._rings = self._rings, {}
         sessions, self._sessions = self._sessions, set()
         revoked, self._revoked = self._revoked, set()
+        logs, self._logs = self._logs, {}
         return [
             *_packed(INBOXES, (f"{inbox_id}.{epoch}.{head}" for inbox_id, (epoch, head) in rings.items())),
             *_packed(SESSIONS, map(str, sessions)),
             *_packed(REVOKED, map(str, revoked)),
+            *_packed(PUBLISHED, (f"{app_id}.{head}" for app_id, head in logs.items())),
         ]
 
 
@@ -114,6 +123,12 @@ def rings_in(payload: str) -> Iterator[tuple[int, str, int]]:
     for ring in payload.removeprefix(INBOXES).split(","):
         inbox_id, epoch, head = ring.split(".")
         yield int(inbox_id), epoch, int(head)
+
+
+def heads_in(payload: str) -> dict[str, int]:
+    """What a payload says: where the publication logs of apps stand."""
+    rings = (ring.split(".") for ring in payload.removeprefix(PUBLISHED).split(","))
+    return {app_id: int(head) for app_id, head in rings}
 
 
 def ids_in(payload: str) -> list[UUID]:

@@ -169,6 +169,9 @@ class Hub:
     def followed(self) -> int:
         return len(self._feeds)
 
+    def followed_in(self, app_id: str) -> list[InboxKey]:
+        return [key for key in self._feeds if key.app_id == app_id]
+
     # Following
 
     def follow(self, key: InboxKey, follower: Follower) -> Feed:
@@ -407,8 +410,8 @@ class Hub:
             heads = await self._following.heads(some)
             for key in some:
                 feed = self._feeds.get(key)
-                epoch, head = heads.get(key, ("", 0))
-                if feed is not None and (feed.epoch != epoch or feed.tail.head < head):
+                stands = heads.get(key)
+                if feed is not None and (stands is None or stands.is_unsettled or stands.is_past(feed.head)):
                     self._mark_stale(feed)
 
     def _forget_the_idle(self) -> None:

@@ -2,6 +2,7 @@
 
 from notify.live.hub import Hub
 from notify.live.listener import Listener
+from notify.live.pulling import Pulling
 from notify.store.many import InboxKey
 from notify.store.rows import InboxState
 
@@ -9,11 +10,13 @@ __all__ = ("Known",)
 
 
 class Known:
-    def __init__(self, hub: Hub, listener: Listener) -> None:
+    def __init__(self, hub: Hub, listener: Listener, pulling: Pulling) -> None:
         self._hub = hub
         self._listener = listener
+        self._pulling = pulling
 
     def state(self, app_id: str, user_id: str) -> InboxState | None:
         """None unless somebody follows the inbox, nothing of it is missing, and other processes would be heard."""
-        feed = self._hub.known(InboxKey(app_id, user_id)) if self._listener.is_hearing else None
+        is_current = self._listener.is_hearing and self._pulling.is_pulled(app_id)
+        feed = self._hub.known(InboxKey(app_id, user_id)) if is_current else None
         return None if feed is None else feed.state

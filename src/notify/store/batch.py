@@ -8,15 +8,26 @@ from uuid import UUID
 import msgspec
 
 from notify.core.errors import AckRefusedError, IdempotencyBusyError, IdempotencyMismatchError, ProblemError
-from notify.core.notification import Content
 from notify.core.position import Position
-from notify.store.commands import AckCommand, ChangeCommand, Changed, Command, CreateCommand, Sent, SentItem, Steps
+from notify.store.commands import (
+    AckCommand,
+    ChangeCommand,
+    Changed,
+    Command,
+    CreateCommand,
+    IdempotencyKey,
+    PublishCommand,
+    Sent,
+    SentItem,
+    Steps,
+)
 from notify.store.commits import Commit, Created
 from notify.store.database import Connection, Record
-from notify.store.rows import inbox_state, notification_from
+from notify.store.publishing import find_published, publish
+from notify.store.rows import content_columns, inbox_state, notification_from
 from notify.store.statements import Statements
 
-__all__ = ("MOST_STEPS", "Batch", "Outcome")
+__all__ = ("EDITABLE", "MOST_STEPS", "Batch", "Outcome")
 
 MOST_STEPS = 32
 """What a transaction may be asked to do one after the other, since it holds its inboxes all the while."""
@@ -24,8 +35,7 @@ MOST_STEPS = 32
 Outcome = Sent | Changed | ProblemError | None
 C = TypeVar("C", bound=Command)
 
-_EDITABLE = ("title", "body", "level", "data", "url", "actions", "actor")
-_CONTENT = ("type", "level", "title", "body", "data", "url", "actions", "actor", "collapse_key")
+EDITABLE = ("title", "body", "level", "data", "url", "actions", "actor")
 _MOST_DEVICES = 100
 _ACK_REFUSED = {
     "epoch": "This position is of an inbox that was started over; take the position of what you get from now on.",
@@ -48,7 +58,10 @@ class Batch:
         self._locked: set[UUID] = set()
         self.commits: list[Commit] = []
         """What `apply` did, to be told once it is committed."""
+        self.published: dict[str, int] = {}
+        """And where the publication logs stand that it wrote to."""
 
+        self._publishes = {n: command for n, command in enumerate(commands) if isinstance(command, PublishCommand)}
         self._creates = {n: command for n, command in enumerate(commands) if isinstance(command, CreateCommand)}
         self._changes = {n: command for n, command in enumerate(commands) if isinstance(command, ChangeCommand)}
         self._acks = {n: command for n, command in enumerate(commands) if isinstance(command, AckCommand)}
@@ -60,6 +73,10 @@ class Batch:
         """Whether a single statement does it all, so that it needs no transaction around it."""
         if self._changes or (self._acks and self._creates) or any(self._step_of):
             return False
+        if self._publishes:
+            return len(self._publishes) == len(self.commands) and not any(
+                publish.key for publish in self._publishes.values()
+            )
         return not any(
             create.key is not None or create.content.collapse_key is not None for create in self._creates.values()
         )
@@ -69,11 +86,14 @@ class Batch:
         for and written under one lock: what is late to reach the server cannot come between.
         """
         if perhaps_written:
+            await self._answer_what_is_published(connection)
             await self.lock(connection)
             await self._answer_what_is_written(connection)
-            await self._claim_keys(connection)
+            claimed = await self._claim_keys(connection)
+            await self._publish(connection)
         else:
-            await self._claim_keys(connection)
+            claimed = await self._claim_keys(connection)
+            await self._publish(connection)
             if not self.is_one_statement:
                 await self.lock(connection)
         creates = {n: create for n, create in self._creates.items() if n not in self._outcomes}
@@ -81,7 +101,7 @@ class Batch:
             await self._create(connection, self._of_step(step, creates))
             await self._change(connection, self._of_step(step, self._changes))
             await self._ack(connection, self._of_step(step, self._acks))
-        await self._keep_answers(connection, creates)
+        await self._keep_answers(connection, claimed)
         return [self._outcomes[n] for n in range(len(self.commands))]
 
     def _of_step(self, step: int, commands: dict[int, C]) -> dict[int, C]:
@@ -122,12 +142,31 @@ class Batch:
                 for to, row in written
             ]
 
-    async def _claim_keys(self, connection: Connection) -> None:
+    async def _answer_what_is_published(self, connection: Connection) -> None:
+        if not self._publishes:
+            return
+        ids, heads = await find_published(connection, self._statements, list(self._publishes.values()))
+        self.published |= heads
+        self._outcomes |= {n: Sent(wanted.id, []) for n, wanted in self._publishes.items() if wanted.id in ids}
+
+    async def _publish(self, connection: Connection) -> None:
+        wanted = {n: command for n, command in self._publishes.items() if n not in self._outcomes}
+        if not wanted:
+            return
+        self.published |= await publish(connection, self._statements, list(wanted.values()), self._at)
+        self._outcomes |= {n: Sent(command.id, []) for n, command in wanted.items()}
+
+    async def _claim_keys(self, connection: Connection) -> dict[int, IdempotencyKey]:
+        """The keys that are ours alone and have no answer yet."""
         keyed = [
-            (n, create.key) for n, create in self._creates.items() if create.key is not None and n not in self._outcomes
+            (n, command.key)
+            for n, command in enumerate(self.commands)
+            if isinstance(command, CreateCommand | PublishCommand)
+            and command.key is not None
+            and n not in self._outcomes
         ]
         if not keyed:
-            return
+            return {}
         names = [key.app_id for _, key in keyed], [key.key_hash for _, key in keyed], [key.part for _, key in keyed]
         # Lock first, then look, in two statements: the answer may have been committed while the lock was being taken.
         alone = await connection.fetch(self._statements["idempotency_lock"], *names)
@@ -143,6 +182,7 @@ class Batch:
                 self._outcomes[n] = msgspec.structs.replace(_decode_sent(answer["answer"]), replayed=True)
             elif not alone[place]["alone"]:
                 self._outcomes[n] = IdempotencyBusyError()
+        return {n: key for n, key in keyed if n not in self._outcomes}
 
     async def _create(self, connection: Connection, creates: dict[int, CreateCommand]) -> None:
         stored = await self._collapse(connection, creates)
@@ -167,8 +207,9 @@ class Batch:
             [create.app_id for _, _, create, _ in wishes],
             [to.user_id for _, _, _, to in wishes],
             [to.id for _, _, _, to in wishes],
-            *_columns(create.content for _, _, create, _ in wishes),
+            *content_columns(create.content for _, _, create, _ in wishes),
             self._at,
+            *_publication_columns(create for _, _, create, _ in wishes),
         )
         stored: dict[tuple[int, int], SentItem] = {}
         for row in rows:
@@ -200,13 +241,15 @@ class Batch:
             [to.user_id for _, _, _, to in new],
             [to.id for _, _, _, to in new],
             [numbers[n] for n, _, _, _ in new],
-            *_columns(create.content for create in creates.values()),
+            *content_columns(create.content for create in creates.values()),
             self._at,
+            *_publication_columns(creates.values()),
+            [self._at if create.publication is None else create.publication.at for create in creates.values()],
         )
         stored: dict[tuple[int, int], SentItem] = {}
         for (n, m, create, to), row in zip(new, rows, strict=True):
             stored[n, m] = SentItem(to.id, to.user_id, _position(row))
-            created = Created(create.content, self._at, row["arrived_at"])
+            created = Created(create.content, create.publication, self._at, row["arrived_at"])
             self.commits.append(
                 Commit(
                     create.app_id,
@@ -232,8 +275,8 @@ class Batch:
             [change.app_id for _, change in changes],
             [change.user_id for _, change in changes],
             [change.action for _, change in changes],
-            [sum(1 << bit for bit, name in enumerate(_EDITABLE) if name in change.columns) for _, change in changes],
-            *([change.columns.get(name) for _, change in changes] for name in _EDITABLE),
+            [sum(1 << bit for bit, name in enumerate(EDITABLE) if name in change.columns) for _, change in changes],
+            *([change.columns.get(name) for _, change in changes] for name in EDITABLE),
             self._at,
         )
         found = {row["place"] - 1: row for row in rows}
@@ -280,8 +323,8 @@ class Batch:
             )
         return Changed(notification, inbox.position, changed=row["position"] is not None)
 
-    async def _keep_answers(self, connection: Connection, creates: dict[int, CreateCommand]) -> None:
-        keyed = [(create.key, self._outcomes[n]) for n, create in creates.items() if create.key is not None]
+    async def _keep_answers(self, connection: Connection, claimed: dict[int, IdempotencyKey]) -> None:
+        keyed = [(key, self._outcomes[n]) for n, key in claimed.items()]
         if not keyed:
             return
         await connection.execute(
@@ -295,10 +338,13 @@ class Batch:
         )
 
 
-def _columns(contents: Iterable[Content]) -> list[list[Any]]:
-    """Contents turned into one array per column, as unnest takes them."""
-    rows = list(contents)
-    return [[getattr(content, name) for content in rows] for name in _CONTENT]
+def _publication_columns(creates: Iterable[CreateCommand]) -> list[list[Any]]:
+    """Topics and ids of what they were published as, if they were."""
+    publications = [create.publication for create in creates]
+    return [
+        [None if each is None else each.topic for each in publications],
+        [None if each is None else each.id for each in publications],
+    ]
 
 
 def _item(id_: UUID, user_id: str, row: Record) -> SentItem:

@@ -1,6 +1,7 @@
 """What may be asked of the writer, and what it answers."""
 
 from collections import Counter
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
@@ -18,6 +19,8 @@ __all__ = (
     "Command",
     "CreateCommand",
     "IdempotencyKey",
+    "Publication",
+    "PublishCommand",
     "Recipient",
     "Sent",
     "SentItem",
@@ -39,12 +42,21 @@ class Recipient(Struct, frozen=True):
     id: UUID
 
 
+class Publication(Struct, frozen=True):
+    """What a notification was published as, and to which topic its user has subscribed."""
+
+    id: UUID
+    topic: str | None
+    at: datetime
+
+
 class CreateCommand(Struct, frozen=True):
     app_id: str
     recipients: list[Recipient]
     content: Content
     id: UUID
     key: IdempotencyKey | None = None
+    publication: Publication | None = None
 
     @classmethod
     def to(
@@ -56,6 +68,21 @@ class CreateCommand(Struct, frozen=True):
     @property
     def rows(self) -> int:
         return len(self.recipients)
+
+
+class PublishCommand(Struct, frozen=True):
+    """To an app's publication log: for these topics, or for everyone if there are none."""
+
+    app_id: str
+    topics: list[str]
+    excluded: list[str]
+    content: Content
+    id: UUID
+    key: IdempotencyKey | None = None
+
+    @property
+    def rows(self) -> int:
+        return 1
 
 
 class ChangeCommand(Struct, frozen=True):
@@ -85,7 +112,7 @@ class AckCommand(Struct, frozen=True):
         return 1
 
 
-Command = CreateCommand | ChangeCommand | AckCommand
+Command = CreateCommand | PublishCommand | ChangeCommand | AckCommand
 
 
 class SentItem(Struct, frozen=True):
@@ -97,7 +124,9 @@ class SentItem(Struct, frozen=True):
 
 
 class Sent(Struct, frozen=True):
-    """What became of a create. `id` names the call; with one recipient it is the notification's own."""
+    """What became of a create. `id` names the call; with one recipient it is the notification's own. What was published
+    has no items: nobody has it yet.
+    """
 
     id: UUID
     items: list[SentItem]
@@ -128,6 +157,8 @@ class Steps:
         """The step that this command is in, the first being 0."""
         if isinstance(command, CreateCommand):
             return self._add_create(command)
+        if isinstance(command, PublishCommand):
+            return 0
         thing = command.id if isinstance(command, ChangeCommand) else (command.app_id, command.user_id, command.device)
         self._others[thing] += 1
         return self._others[thing] - 1

@@ -8,9 +8,10 @@ from uuid import UUID
 from msgspec import Struct
 
 from notify.core.notification import Content, Notification
+from notify.store.commands import Publication
 from notify.store.rows import InboxState, raw_json
 
-__all__ = ("Commit", "Created", "OnCommit")
+__all__ = ("Commit", "Created", "OnCommit", "OnPublish")
 
 
 class Commit(Struct, frozen=True, gc=False):
@@ -42,11 +43,12 @@ class Created(Struct, frozen=True, gc=False):
     """A new notification, as cheap to pass on as nobody wanting it; made whole for those who follow."""
 
     content: Content
+    publication: Publication | None
     at: datetime
     arrived_at: datetime
 
     def notification(self, id_: UUID, user_id: str) -> Notification:
-        content = self.content
+        content, publication = self.content, self.publication
         return Notification(
             id=id_,
             user_id=user_id,
@@ -58,8 +60,9 @@ class Created(Struct, frozen=True, gc=False):
             url=content.url,
             actions=raw_json(content.actions),
             actor=raw_json(content.actor),
+            topic=None if publication is None else publication.topic,
             collapse_key=content.collapse_key,
-            created_at=self.at,
+            created_at=self.at if publication is None else publication.at,
             arrived_at=self.arrived_at,
             updated_at=self.at,
             seen_at=None,
@@ -69,3 +72,5 @@ class Created(Struct, frozen=True, gc=False):
 
 
 OnCommit = Callable[[list[Commit]], None]
+OnPublish = Callable[[dict[str, int]], None]
+"""With the apps that something was published in, and where their logs stand."""

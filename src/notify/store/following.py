@@ -7,9 +7,10 @@ from uuid import UUID
 from msgspec import Struct
 
 from notify.core.notification import Notification
+from notify.core.position import Position
 from notify.core.states import State
-from notify.store.database import Database, Record
-from notify.store.many import InboxKey, rows_of
+from notify.store.database import Record
+from notify.store.many import InboxKey, Reader
 from notify.store.rows import InboxState, inbox_state, notification_from
 from notify.store.together import Together
 
@@ -34,6 +35,16 @@ class Change(Struct, frozen=True, gc=False):
     notification: Notification | None
 
 
+class Head(NamedTuple):
+    """Where an inbox stands, and whether settling it would move it on."""
+
+    position: Position
+    is_unsettled: bool
+
+    def is_past(self, known: Position) -> bool:
+        return self.position.epoch != known.epoch or self.position.seq > known.seq
+
+
 class News(Struct, frozen=True):
     """Where an inbox stands and what is new in it. `more` says that there was more than fitted."""
 
@@ -44,9 +55,11 @@ class News(Struct, frozen=True):
 
 
 class Following:
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._pages = Together(self._read, most=_PAGES_PER_READ, timeout_seconds=database.timeout_seconds, reads=_READS)
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._pages = Together(
+            self._read, most=_PAGES_PER_READ, timeout_seconds=reader.database.timeout_seconds, reads=_READS
+        )
 
     async def news(self, wanted: Sequence[tuple[InboxKey, int | None]], limit: int) -> dict[InboxKey, News]:
         """What is new in each of these inboxes, or only where it stands, past which position nothing is asked for."""
@@ -57,13 +70,15 @@ class Following:
         """What is new in one inbox, read with the pages that others ask for."""
         return await self._pages.get(_Asked(key, after, limit))
 
-    async def heads(self, keys: Sequence[InboxKey]) -> dict[InboxKey, tuple[str, int]]:
-        rows = await self._database.fetch("heads", [key.app_id for key in keys], [key.user_id for key in keys])
-        return {InboxKey(row["app_id"], row["user_id"]): (row["epoch"], row["head"]) for row in rows}
+    async def heads(self, keys: Sequence[InboxKey]) -> dict[InboxKey, Head]:
+        rows = await self._reader.database.fetch("heads", [key.app_id for key in keys], [key.user_id for key in keys])
+        return {
+            InboxKey(row["app_id"], row["user_id"]): Head(Position(row["epoch"], row["head"]), row["unsettled"])
+            for row in rows
+        }
 
     async def _read(self, asked: Sequence[_Asked]) -> dict[_Asked, News]:
-        rows_of_each = await rows_of(
-            self._database,
+        rows_of_each = await self._reader.rows_of(
             "follow",
             [each.key for each in asked],
             [each.after for each in asked],

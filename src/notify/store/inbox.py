@@ -15,9 +15,9 @@ from notify.core.event import Arrived, Deleted, Event, Gone, Reset, Resetting, U
 from notify.core.notification import Notification
 from notify.core.position import Position
 from notify.core.states import STATES_OF, Status
-from notify.store.database import Database, Record
+from notify.store.database import Record
 from notify.store.following import Change, Following
-from notify.store.many import InboxKey, rows_of
+from notify.store.many import InboxKey, Reader
 from notify.store.rows import InboxState, inbox_state, notification_from
 from notify.store.together import Together
 
@@ -72,10 +72,10 @@ class _Count(NamedTuple):
 
 
 class Inboxes:
-    def __init__(self, database: Database, following: Following) -> None:
-        self._database = database
+    def __init__(self, reader: Reader, following: Following) -> None:
+        self._reader = reader
         self._following = following
-        timeout_seconds = database.timeout_seconds
+        timeout_seconds = reader.database.timeout_seconds
         self._states = Together(
             self._read_states, most=_INBOXES_PER_READ, timeout_seconds=timeout_seconds, reads=_READS
         )
@@ -113,7 +113,7 @@ class Inboxes:
         return inbox_state(rows[0]), counts
 
     async def get(self, app_id: str, user_id: str | None, id_: UUID) -> tuple[Notification, InboxState]:
-        rows = await self._database.fetch("get", id_, app_id, user_id)
+        rows = await self._reader.database.fetch("get", id_, app_id, user_id)
         if not rows:
             raise NotFoundError
         return notification_from(rows[0], rows[0]["user_id"]), inbox_state(rows[0])
@@ -137,12 +137,11 @@ class Inboxes:
         return Changes(events, Position(bounds.epoch, end, since_floor), news.more, news.inbox)
 
     async def _read_states(self, asked: list[InboxKey]) -> dict[InboxKey, InboxState]:
-        found = await rows_of(self._database, "inbox", asked)
+        found = await self._reader.rows_of("inbox", asked)
         return {key: inbox_state(rows[0]) for key, rows in zip(asked, found, strict=True)}
 
     async def _read_lists(self, asked: list[_List]) -> dict[_List, list[Record]]:
-        found = await rows_of(
-            self._database,
+        found = await self._reader.rows_of(
             "list",
             [each.key for each in asked],
             [_STATES_OF[each.filters.status] for each in asked],
@@ -156,7 +155,7 @@ class Inboxes:
 
     async def _read_counts(self, asked: list[_Count]) -> dict[_Count, list[Record]]:
         types = [msgspec.json.encode(each.types).decode() for each in asked]
-        found = await rows_of(self._database, "count", [each.key for each in asked], types)
+        found = await self._reader.rows_of("count", [each.key for each in asked], types)
         return dict(zip(asked, found, strict=True))
 
 

@@ -1,13 +1,18 @@
-"""Rows turned into values."""
+"""Rows turned into values, and values into columns."""
+
+from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from notify.core.notification import Notification
+from notify.core.notification import Content, Notification
 from notify.core.position import Bounds, Position
 from notify.store.database import Record
 
-__all__ = ("InboxState", "inbox_state", "notification_from", "raw_json")
+__all__ = ("InboxState", "content_columns", "inbox_state", "notification_from", "raw_json")
+
+_CONTENT = ("type", "level", "title", "body", "data", "url", "actions", "actor", "collapse_key")
 
 
 class InboxState(Struct, frozen=True):
@@ -39,6 +44,7 @@ def notification_from(row: Record, user_id: str) -> Notification:
         url=row["url"],
         actions=raw_json(row["actions"]),
         actor=raw_json(row["actor"]),
+        topic=row["topic"],
         collapse_key=row["collapse_key"],
         created_at=row["created_at"],
         arrived_at=row["arrived_at"],
@@ -47,6 +53,12 @@ def notification_from(row: Record, user_id: str) -> Notification:
         read_at=row["read_at"],
         archived_at=row["archived_at"],
     )
+
+
+def content_columns(contents: Iterable[Content]) -> list[list[Any]]:
+    """Contents turned into one array per column, as unnest takes them."""
+    rows = list(contents)
+    return [[getattr(content, name) for content in rows] for name in _CONTENT]
 
 
 def raw_json(text: str | None) -> msgspec.Raw | None:

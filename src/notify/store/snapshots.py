@@ -4,8 +4,8 @@ from msgspec import Struct
 
 from notify.core.notification import Notification
 from notify.core.states import STATES_OF
-from notify.store.database import Database, Record
-from notify.store.many import InboxKey, rows_of
+from notify.store.database import Record
+from notify.store.many import InboxKey, Reader
 from notify.store.rows import InboxState, inbox_state, notification_from
 from notify.store.together import Together
 
@@ -23,16 +23,16 @@ class Snapshot(Struct, frozen=True):
 
 
 class Snapshots:
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._together = Together(self._read, most=_INBOXES_PER_READ, timeout_seconds=database.timeout_seconds)
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._together = Together(self._read, most=_INBOXES_PER_READ, timeout_seconds=reader.database.timeout_seconds)
 
     async def of(self, key: InboxKey) -> Snapshot:
         """As it is now or a little later."""
         return await self._together.get(key)
 
     async def _read(self, keys: list[InboxKey]) -> dict[InboxKey, Snapshot]:
-        rows_of_each = await rows_of(self._database, "snapshots", keys, STATES_OF["unread"], _MOST_ITEMS)
+        rows_of_each = await self._reader.rows_of("snapshots", keys, STATES_OF["unread"], _MOST_ITEMS)
         return {key: _snapshot(key, rows) for key, rows in zip(keys, rows_of_each, strict=True)}
 
 

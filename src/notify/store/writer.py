@@ -26,10 +26,11 @@ from notify.store.commands import (
     Command,
     CreateCommand,
     IdempotencyKey,
+    PublishCommand,
     Sent,
     Steps,
 )
-from notify.store.commits import OnCommit
+from notify.store.commits import OnCommit, OnPublish
 from notify.store.database import TRY_AGAIN, Database
 from notify.store.deadlines import Deadlines
 
@@ -62,6 +63,7 @@ class Writer:
         queue_rows: int,
         idempotency_live: timedelta,
         on_commit: OnCommit,
+        on_publish: OnPublish,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -70,6 +72,7 @@ class Writer:
         self._queue_rows = queue_rows
         self._idempotency_live = idempotency_live
         self.on_commit = on_commit
+        self._on_publish = on_publish
         self._queue: deque[_Waiting] = deque()
         self._queued_rows = 0
         metrics.queued_rows.set_function(lambda: self._queued_rows)
@@ -89,11 +92,12 @@ class Writer:
         if self._task is not None:
             await self._task
 
-    async def create(self, command: CreateCommand) -> Sent:
+    async def create(self, command: CreateCommand | PublishCommand) -> Sent:
         outcome = await self._submit(command)
         assert isinstance(outcome, Sent)  # noqa: S101 - a create is answered with nothing else
         if not outcome.replayed:
             self._metrics.created.labels("api").inc(len(outcome.items))
+            self._metrics.published.inc(isinstance(command, PublishCommand))
         return outcome
 
     async def change(self, command: ChangeCommand) -> Changed | None:
@@ -113,7 +117,7 @@ class Writer:
     async def _submit(self, command: Command) -> Outcome:
         if self._stopping or self._queued_rows + command.rows > self._queue_rows:
             raise OverloadedError
-        key = command.key if isinstance(command, CreateCommand) else None
+        key = command.key if isinstance(command, CreateCommand | PublishCommand) else None
         named = None if key is None else IdempotencyKey(key.app_id, key.key_hash, b"", key.part)
         if named is not None:
             if named in self._keys:
@@ -202,6 +206,8 @@ class Writer:
         self._metrics.commit_seconds.observe(time.perf_counter() - started)
         self._metrics.batch_rows.observe(sum(waiting.command.rows for waiting in batch))
         self.on_commit(work.commits)
+        if work.published:
+            self._on_publish(work.published)
         return outcomes
 
     def _answer(self, batch: list[_Waiting], outcomes: Sequence[Outcome]) -> None:

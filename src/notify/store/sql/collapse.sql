@@ -4,9 +4,10 @@ WITH wish AS (
     SELECT *
     FROM unnest(
         $1::text[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
-        $10::text[], $11::text[], $12::text[]
+        $10::text[], $11::text[], $12::text[], $14::text[], $15::uuid[]
     ) WITH ORDINALITY AS w (
-        app_id, user_id, create_id, type, level, title, body, data, url, actions, actor, collapse_key, place
+        app_id, user_id, create_id, type, level, title, body, data, url, actions, actor, collapse_key, topic,
+        publication_id, place
     )
 ), target AS (
     SELECT
@@ -66,6 +67,8 @@ WITH wish AS (
         url = target.url,
         actions = target.actions::json,
         actor = target.actor::json,
+        topic = target.topic,
+        publication_id = target.publication_id,
         seen_at = NULL,
         arrived_at = inbox.arrived_at,
         updated_at = $13::timestamptz

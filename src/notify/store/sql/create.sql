@@ -7,8 +7,12 @@ WITH recipient AS (
 ), content AS (
     SELECT *
     FROM unnest(
-        $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[]
-    ) WITH ORDINALITY AS c (type, level, title, body, data, url, actions, actor, collapse_key, content_number)
+        $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[],
+        $15::text[], $16::uuid[], $17::timestamptz[]
+    ) WITH ORDINALITY AS c (
+        type, level, title, body, data, url, actions, actor, collapse_key, topic, publication_id, created_at,
+        content_number
+    )
 ), inbox AS (
     INSERT INTO notify.inboxes AS inbox (app_id, user_id, head, unread, unseen, total, arrived_at)
     SELECT app_id, user_id, count(*), count(*), count(*), count(*), $14::timestamptz
@@ -53,12 +57,13 @@ WITH recipient AS (
 ), stored AS (
     INSERT INTO notify.notifications (
         id, inbox_id, created_position, arrived_position, changed_position, type, level, title, body, data, url, actions,
-        actor, collapse_key, created_at, arrived_at, updated_at
+        actor, collapse_key, created_at, arrived_at, updated_at, topic, publication_id
     )
     SELECT
         placed.id, placed.inbox_id, placed.position, placed.position, placed.position, content.type, content.level,
         content.title, content.body, content.data::json, content.url, content.actions::json, content.actor::json,
-        content.collapse_key, $14::timestamptz, placed.arrived_at, $14::timestamptz
+        content.collapse_key, content.created_at, placed.arrived_at, $14::timestamptz, content.topic,
+        content.publication_id
     FROM placed
     JOIN content USING (content_number)
 )

@@ -5,10 +5,12 @@
 -- average one.
 SELECT
     asked.place, store.generation || inbox.epoch AS epoch, inbox.floor, inbox.head, inbox.unread, inbox.unseen,
-    inbox.total, listed.*
+    inbox.total,
+    notify.is_unsettled(inbox.app_id, inbox.user_id, inbox.pulled, log.head) AS unsettled, listed.*
 FROM unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::timestamptz[], $6::timestamptz[], $7::bigint[], $8::text[])
     WITH ORDINALITY AS asked (app_id, user_id, states, most, since, older_than, older_position, type, place)
 JOIN notify.inboxes AS inbox ON inbox.app_id = asked.app_id AND inbox.user_id = asked.user_id
+LEFT JOIN notify.logs AS log ON log.app_id = inbox.app_id
 CROSS JOIN notify.store
 LEFT JOIN LATERAL (
     SELECT newest.*

@@ -2,9 +2,11 @@
 -- Read as in list. An inbox without any is not looked into.
 SELECT
     wanted.place, store.generation || inbox.epoch AS epoch, inbox.floor, inbox.head, inbox.unread, inbox.unseen, inbox.total,
+    notify.is_unsettled(inbox.app_id, inbox.user_id, inbox.pulled, log.head) AS unsettled,
     listed.*
 FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS wanted (app_id, user_id, place)
 JOIN notify.inboxes AS inbox ON inbox.app_id = wanted.app_id AND inbox.user_id = wanted.user_id
+LEFT JOIN notify.logs AS log ON log.app_id = inbox.app_id
 CROSS JOIN notify.store
 LEFT JOIN LATERAL (
     SELECT newest.*

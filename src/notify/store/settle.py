@@ -1,0 +1,169 @@
+"""Settling an inbox: what was published for its user, and was edited or recalled since, becomes rows of its own."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from msgspec import Struct
+
+from notify.core.clock import Clock
+from notify.core.errors import DatabaseAwayError
+from notify.core.ids import uuid7
+from notify.core.notification import Content
+from notify.core.topic import topic_under
+from notify.metrics import Metrics
+from notify.store.batch import EDITABLE
+from notify.store.commands import ChangeCommand, Command, CreateCommand, Publication, Recipient
+from notify.store.database import TRY_AGAIN, Connection, Database, Record
+from notify.store.many import InboxKey
+from notify.store.writer import Writer
+
+__all__ = ("LateComers", "Settle")
+
+_MOST_ENTRIES = 1000
+"""Of one inbox; older ones are passed over."""
+
+_MOST_ROWS = 4000
+"""Of all inboxes in one transaction."""
+
+_ATTEMPTS = 5
+
+
+class LateComers(Struct, frozen=True):
+    """What those who show up for the first time get of what was published to everyone before."""
+
+    entries: int
+    within: timedelta
+
+
+class _TooMuchError(Exception):
+    """More than one transaction should write."""
+
+
+class Settle:
+    def __init__(
+        self, database: Database, writer: Writer, clock: Clock, metrics: Metrics, late_comers: LateComers
+    ) -> None:
+        self._database = database
+        self._writer = writer
+        self._clock = clock
+        self._metrics = metrics
+        self._late_comers = late_comers
+
+    async def settle(self, keys: Sequence[InboxKey]) -> None:
+        """Fills these inboxes up to where their logs stand. Whoever else does it at the same time finds it done."""
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                await self._settle(keys)
+                return
+            except _TooMuchError:
+                break
+            except TRY_AGAIN as error:
+                if attempt == _ATTEMPTS:
+                    raise DatabaseAwayError from error
+        middle = len(keys) // 2
+        await self.settle(keys[:middle])
+        await self.settle(keys[middle:])
+
+    async def pull(self, keys: Sequence[InboxKey]) -> None:
+        """The same for those of them that lack something."""
+        names = [key.app_id for key in keys], [key.user_id for key in keys]
+        lacking = [keys[row["place"] - 1] for row in await self._database.fetch("unsettled", *names)]
+        if lacking:
+            await self.settle(lacking)
+
+    async def _settle(self, keys: Sequence[InboxKey]) -> None:
+        statements = self._database.statements
+        names = [key.app_id for key in keys], [key.user_id for key in keys]
+        async with self._database.transaction() as connection:
+            await connection.execute(statements["lock"], *names, [])
+            found = await connection.fetch(
+                statements["settle_find"],
+                *names,
+                _MOST_ENTRIES,
+                self._clock.now() - self._late_comers.within,
+                self._late_comers.entries,
+            )
+            entries = [row for row in found if row["publication_id"] is not None]
+            if len(entries) > _MOST_ROWS and len(keys) > 1:
+                raise _TooMuchError
+            batch = self._writer.batch_of(await self._commands(connection, keys, entries))
+            await batch.apply(connection)
+            heads = {row["place"]: row["log_head"] for row in found}
+            await connection.execute(statements["settle_done"], *names, [heads[n] for n in range(1, len(keys) + 1)])
+        self._metrics.pulled.inc(len(batch.commits))
+        self._writer.on_commit(batch.commits)
+
+    async def _commands(
+        self, connection: Connection, keys: Sequence[InboxKey], entries: Sequence[Record]
+    ) -> list[Command]:
+        ids = list({row["publication_id"] for row in entries})
+        rows = await connection.fetch(self._database.statements["publications"], ids) if ids else []
+        publications = {row["id"]: row for row in rows}
+        wanted = _Wanted(publications)
+        for row in reversed(entries):
+            wanted.add(row, keys[row["place"] - 1])
+        return wanted.commands()
+
+
+class _Wanted:
+    """What entries come to. They are added newest first."""
+
+    def __init__(self, publications: Mapping[UUID, Record]) -> None:
+        self._publications = publications
+        self._new: dict[tuple[UUID, str | None, str], list[Recipient]] = {}
+        self._changes: dict[UUID, ChangeCommand] = {}
+        self._collapse_keys: set[tuple[InboxKey, str]] = set()
+
+    def add(self, entry: Record, inbox: InboxKey) -> None:
+        publication, had = self._publications[entry["publication_id"]], entry["notification_id"]
+        is_recalled = publication["recalled_at"] is not None
+        if had is None and entry["change"] == "publish" and not is_recalled:
+            self._add_new(publication, topic_under(entry["key"], publication["topics"]), inbox)
+        elif had is not None and entry["change"] == "recall":
+            self._changes[had] = ChangeCommand(*inbox, had, "delete")
+        elif had is not None and entry["change"] == "edit" and not is_recalled:
+            # The publication is as its last edit left it.
+            columns = {name: publication[name] for name in EDITABLE}
+            self._changes[had] = ChangeCommand(*inbox, had, "edit", columns)
+
+    def _add_new(self, publication: Record, topic: str | None, inbox: InboxKey) -> None:
+        if inbox.user_id in publication["excluded"]:
+            return
+        collapse_key = publication["collapse_key"]
+        if collapse_key is not None:
+            if (inbox, collapse_key) in self._collapse_keys:
+                return  # A later one would replace it at once.
+            self._collapse_keys.add((inbox, collapse_key))
+        recipients = self._new.setdefault((publication["id"], topic, inbox.app_id), [])
+        recipients.append(Recipient(inbox.user_id, uuid7()))
+
+    def commands(self) -> list[Command]:
+        """In the order of the logs."""
+        new = sorted(self._new.items(), key=lambda item: self._publications[item[0][0]]["position"])
+        creates = [
+            CreateCommand(
+                app_id, recipients, _content(publication), uuid7(), publication=_published(publication, topic)
+            )
+            for (id_, topic, app_id), recipients in new
+            for publication in [self._publications[id_]]
+        ]
+        return [*creates, *self._changes.values()]
+
+
+def _published(row: Record, topic: str | None) -> Publication:
+    return Publication(UUID(int=row["id"].int), topic, row["published_at"])
+
+
+def _content(row: Record) -> Content:
+    return Content(
+        type=row["type"],
+        level=row["level"],
+        title=row["title"],
+        body=row["body"],
+        data=row["data"],
+        url=row["url"],
+        actions=row["actions"],
+        actor=row["actor"],
+        collapse_key=row["collapse_key"],
+    )
