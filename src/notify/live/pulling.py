@@ -1,12 +1,13 @@
 """Publications reach whoever is connected: their inboxes are settled as soon as an app's log has moved on."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import structlog
 
 from notify.core.errors import DatabaseAwayError
 from notify.live.hub import Hub
+from notify.store.many import InboxKey
 from notify.store.settle import Settle
 
 __all__ = ("Pulling",)
@@ -14,6 +15,9 @@ __all__ = ("Pulling",)
 log = structlog.get_logger(__name__)
 
 _INBOXES_PER_PULL = 500
+_PULLS = 2
+"""Under way at a time: what one has committed is shown while PostgreSQL writes the other."""
+
 _PAUSE_WHEN_AWAY_SECONDS = 0.5
 
 
@@ -65,6 +69,10 @@ class Pulling:
     async def _pull(self, app_id: str) -> None:
         head = self._heads[app_id]
         keys = self._hub.followed_in(app_id)
-        for start in range(0, len(keys), _INBOXES_PER_PULL):
-            await self._settle.pull(keys[start : start + _INBOXES_PER_PULL])
+        groups = (keys[start : start + _INBOXES_PER_PULL] for start in range(0, len(keys), _INBOXES_PER_PULL))
+        await asyncio.gather(*(self._pull_all(groups) for _ in range(_PULLS)))
         self._pulled[app_id] = head
+
+    async def _pull_all(self, groups: Iterator[list[InboxKey]]) -> None:
+        for keys in groups:
+            await self._settle.pull(keys)
