@@ -19,6 +19,7 @@ from notify.api.envelope import Envelope
 from notify.api.health import HealthController, Readiness
 from notify.api.identities import AppsController, TokensController
 from notify.api.inbox import ChangesController, InboxController
+from notify.api.operations import OperationsController
 from notify.api.problems import exception_handlers
 from notify.api.sending import SendingController
 from notify.api.sessions import PresenceController, RefreshController, SessionsController
@@ -56,6 +57,7 @@ from notify.store.identities import Identities
 from notify.store.inbox import Inboxes
 from notify.store.many import Reader
 from notify.store.outbox import Outbox
+from notify.store.publications import Publications
 from notify.store.sessions import Sessions
 from notify.store.settle import LateComers, Settle
 from notify.store.snapshots import Snapshots
@@ -77,6 +79,7 @@ _ROUTES = (
     PresenceController,
     SessionsController,
     DevicesController,
+    OperationsController,
     HealthController,
     *DOCUMENT_ROUTES,
 )
@@ -123,6 +126,7 @@ class Service:
             self.metrics,
             LateComers(settings.late_entries, timedelta(seconds=settings.late_seconds)),
         )
+        self.publications = Publications(self.database, self.clock, self._published)
         self.reader = Reader(self.database, self.settle.settle)
         self.following = Following(self.reader)
         self.inboxes = Inboxes(self.reader, self.following)
@@ -274,6 +278,7 @@ class Service:
             "identities": self.identities,
             "hub": self.hub,
             "inboxes": self.inboxes,
+            "publications": self.publications,
             "known": Known(self.hub, self.listener, self.pulling),
             "metrics": self.metrics,
             "outbox": self.outbox,

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
+from functools import partial
 
 import httpx
 import pytest
@@ -40,6 +41,9 @@ class Devices:
             held.take_all(stream.taken())
         return [[item["title"] for item in held.items.values()] for held in self._held]
 
+    def all_show(self, titles: list[str]) -> bool:
+        return all(shown == titles for shown in self.titles())
+
     def counters(self) -> list[dict[str, int]]:
         return [held.counters for held in self._held]
 
@@ -72,9 +76,8 @@ async def test_every_device_shows_it_once_and_in_order(
         expected = [f"{n}" for n in range(6)]
         for n, title in enumerate(expected):
             await send(n % 2, {"everyone": True} if n % 3 else USERS, title)
-            await eventually(
-                lambda upto=n: all(titles == expected[: upto + 1] for titles in devices.titles()), SECONDS, what=title
-            )
+            so_far = expected[: n + 1]
+            await eventually(partial(devices.all_show, so_far), SECONDS, what=title)
         assert devices.counters() == [{"unread": 6, "unseen": 6, "total": 6}] * 2 * len(USERS)
         await asyncio.gather(*(send(n % 2, {"everyone": True}, f"more {n}") for n in range(20)))
         await eventually(lambda: all(len(titles) == 26 for titles in devices.titles()), SECONDS, what="20 at once")

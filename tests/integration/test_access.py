@@ -60,6 +60,9 @@ CALLS = {
     "GET /v1/ws": Call(Access.PUBLIC, 426),
     # Of a session that there is not: whoever is let in is told so.
     "POST /v1/stream/refresh": Call(Access.USER, 404, {"session": SOME_ID}),
+    "GET /v1/operations/{operation_id}": Call(Access.SEND_KEY, 404),
+    "PATCH /v1/operations/{operation_id}": Call(Access.SEND_KEY, 404, body={"title": "another"}),
+    "DELETE /v1/operations/{operation_id}": Call(Access.SEND_KEY, 404),
     "GET /v1/presence": Call(Access.INBOX_KEY, query=ALICE),
     "GET /v1/sessions": Call(Access.INBOX_KEY, query=ALICE),
     "DELETE /v1/sessions": Call(Access.INBOX_KEY, 204, query=ALICE),
@@ -105,7 +108,13 @@ class World:
         """
         call = CALLS[name]
         method, path = name.split(" ")
-        names = {"app": "default", "slug": "invalid", "file_path": _asset(path), "session_id": SOME_ID}
+        names = {
+            "app": "default",
+            "slug": "invalid",
+            "file_path": _asset(path),
+            "session_id": SOME_ID,
+            "operation_id": SOME_ID,
+        }
         body = call.body
         if path in {"/v1/ack", "/v1/devices"}:
             device = {"device": "phone", "position": (await count(self.admin))["position"]}
@@ -365,6 +374,7 @@ async def test_a_method_that_a_path_does_not_take_is_refused_and_the_others_are_
                     notification_id=SOME_ID,
                     key_id=SOME_ID,
                     session_id=SOME_ID,
+                    operation_id=SOME_ID,
                 ),
                 headers={"Authorization": ""},
             )

@@ -8,36 +8,8 @@ import httpx
 import pytest
 
 from notify.app import Service
+from support.audiences import EVERYONE, publish, subscribe, titles
 from support.clock import ManualClock
-
-EVERYONE = {"everyone": True}
-
-
-async def publish(client: httpx.AsyncClient, to: dict[str, Any], title: str = "news", **fields: Any) -> str:
-    answer = await client.post("/v1/notifications", json={"to": to, "title": title, **fields})
-    assert answer.status_code == 202, answer.text
-    assert list(answer.json()) == ["id"]
-    id_: str = answer.json()["id"]
-    return id_
-
-
-async def titles(client: httpx.AsyncClient, user: str) -> list[str]:
-    """What is in an inbox, newest first."""
-    page = (await client.get("/v1/notifications", params={"user_id": user, "limit": 100})).json()
-    assert page["total"] == page["unread"] == page["unseen"]
-    assert page["next_cursor"] is not None or len(page["items"]) == page["total"]
-    return [item["title"] for item in page["items"]]
-
-
-async def subscribe(service: Service, user: str, *topics: str) -> None:
-    async with service.database.connection() as connection:
-        for topic in topics:
-            await connection.execute(
-                "INSERT INTO notify.subscriptions (app_id, user_id, topic, since, created_at)"
-                " VALUES ('default', $1, $2, coalesce((SELECT head FROM notify.logs WHERE app_id = 'default'), 0), now())",
-                user,
-                topic,
-            )
 
 
 async def test_everyone_who_has_shown_up_gets_it_once(client: httpx.AsyncClient) -> None:
@@ -138,7 +110,7 @@ async def test_collapse_keys_hold_across_audiences(client: httpx.AsyncClient) ->
     assert await titles(client, "alice") == ["none", "other", "39"]
 
 
-async def test_of_many_waiting_the_newest_thousand_come(client: httpx.AsyncClient, service: Service) -> None:
+async def test_of_many_waiting_the_newest_thousand_come(client: httpx.AsyncClient) -> None:
     assert await titles(client, "alice") == []
     items = [{"to": EVERYONE, "title": f"{n}"} for n in range(1000)]
     for _ in range(2):

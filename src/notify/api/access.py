@@ -39,12 +39,13 @@ class Access(Enum):
     INBOX_KEY = "An API key with the scope `inbox`."
     USER = "A user's token."
     SEND = "An API key with the scope `send`, or a user's token with it."
+    SEND_KEY = "An API key with the scope `send`."
     ADMIN = "An API key with the scope `admin`, or the admin key."
     OPERATOR = "The admin key."
 
 
 _REFUSAL = "refusal"
-_FOR_KEYS = frozenset({Access.INBOX_KEY})
+_FOR_KEYS = frozenset({Access.INBOX_KEY, Access.SEND_KEY})
 _FOR_USERS = frozenset({Access.USER})
 _SCOPES = {
     Access.READ: frozenset({"inbox", "inbox:read"}),
@@ -52,6 +53,7 @@ _SCOPES = {
     Access.INBOX_KEY: frozenset({"inbox"}),
     Access.USER: frozenset({"inbox", "inbox:read"}),
     Access.SEND: frozenset({"send"}),
+    Access.SEND_KEY: frozenset({"send"}),
     Access.ADMIN: frozenset({"admin"}),
 }
 

@@ -3,19 +3,18 @@
 from typing import Any
 
 from notify.core.clock import Clock
-from notify.core.errors import DatabaseAwayError, InvalidError
+from notify.core.errors import InvalidError
 from notify.core.position import Position
 from notify.core.states import BulkMark, State
 from notify.metrics import Metrics
 from notify.store.commits import Commit, OnCommit
-from notify.store.database import TRY_AGAIN, Database, Record
+from notify.store.database import Connection, Database, Record
 from notify.store.inbox import Inboxes
 from notify.store.rows import inbox_state
 
 __all__ = ("BulkMarks",)
 
 _ROWS_PER_TRANSACTION = 500
-_ATTEMPTS = 5
 _STATES_BEFORE: dict[BulkMark, tuple[State, ...]] = {
     "read": (State.UNSEEN, State.SEEN),
     "seen": (State.UNSEEN,),
@@ -59,13 +58,10 @@ class BulkMarks:
     async def _mark_some(self, wanted: tuple[Any, ...]) -> Record:
         statements = self._database.statements
         app_id, user_id, *_ = wanted
-        for attempt in range(_ATTEMPTS):
-            try:
-                async with self._database.transaction() as connection:
-                    await connection.execute(statements["lock"], [app_id], [user_id], [])
-                    rows = await connection.fetch(statements["change_all"], *wanted, self._clock.now())
-                    return rows[0]
-            except TRY_AGAIN as error:
-                if attempt == _ATTEMPTS - 1:
-                    raise DatabaseAwayError from error
-        raise AssertionError("unreachable")
+
+        async def mark(connection: Connection) -> Record:
+            await connection.execute(statements["lock"], [app_id], [user_id], [])
+            rows = await connection.fetch(statements["change_all"], *wanted, self._clock.now())
+            return rows[0]
+
+        return await self._database.committed(mark)

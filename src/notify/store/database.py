@@ -1,9 +1,9 @@
 """The connections to PostgreSQL for the hot statements, each held for a bounded time."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncpg
 import structlog
@@ -42,6 +42,9 @@ TRY_AGAIN = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 """What it raises when the same statements will succeed if sent again."""
 
 _FIRST_WITH_TRANSACTION_TIMEOUT = (17,)
+_ATTEMPTS = 5
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -126,6 +129,20 @@ class Database:
                     await connection.execute("ROLLBACK")
                 raise
             await connection.execute("COMMIT")
+
+    async def committed(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """What work came to in a transaction, done again if others were in the way."""
+        attempts = 0
+        while True:
+            attempts += 1
+            try:
+                async with self.transaction() as connection:
+                    done = await work(connection)
+            except TRY_AGAIN as error:
+                if attempts == _ATTEMPTS:
+                    raise DatabaseAwayError from error
+            else:
+                return done
 
     async def fetch(self, statement: str, *arguments: Any) -> list[Record]:
         """The rows of one of our statements that does no harm when repeated, so that a connection found dead may be

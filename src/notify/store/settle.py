@@ -2,19 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 from msgspec import Struct
 
 from notify.core.clock import Clock
-from notify.core.errors import DatabaseAwayError
 from notify.core.ids import uuid7
 from notify.core.notification import Content
 from notify.core.topic import topic_under
 from notify.metrics import Metrics
 from notify.store.batch import EDITABLE
 from notify.store.commands import ChangeCommand, Command, CreateCommand, Publication, Recipient
-from notify.store.database import TRY_AGAIN, Connection, Database, Record
+from notify.store.commits import Commit
+from notify.store.database import Connection, Database, Record
 from notify.store.many import InboxKey
 from notify.store.writer import Writer
 
@@ -25,8 +26,6 @@ _MOST_ENTRIES = 1000
 
 _MOST_ROWS = 4000
 """Of all inboxes in one transaction."""
-
-_ATTEMPTS = 5
 
 
 class LateComers(Struct, frozen=True):
@@ -52,18 +51,15 @@ class Settle:
 
     async def settle(self, keys: Sequence[InboxKey]) -> None:
         """Fills these inboxes up to where their logs stand. Whoever else does it at the same time finds it done."""
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                await self._settle(keys)
-                return
-            except _TooMuchError:
-                break
-            except TRY_AGAIN as error:
-                if attempt == _ATTEMPTS:
-                    raise DatabaseAwayError from error
-        middle = len(keys) // 2
-        await self.settle(keys[:middle])
-        await self.settle(keys[middle:])
+        try:
+            commits = await self._database.committed(partial(self._fill, keys))
+        except _TooMuchError:
+            middle = len(keys) // 2
+            await self.settle(keys[:middle])
+            await self.settle(keys[middle:])
+            return
+        self._metrics.pulled.inc(len(commits))
+        self._writer.on_commit(commits)
 
     async def pull(self, keys: Sequence[InboxKey]) -> None:
         """The same for those of them that lack something."""
@@ -72,27 +68,21 @@ class Settle:
         if lacking:
             await self.settle(lacking)
 
-    async def _settle(self, keys: Sequence[InboxKey]) -> None:
+    async def _fill(self, keys: Sequence[InboxKey], connection: Connection) -> list[Commit]:
         statements = self._database.statements
         names = [key.app_id for key in keys], [key.user_id for key in keys]
-        async with self._database.transaction() as connection:
-            await connection.execute(statements["lock"], *names, [])
-            found = await connection.fetch(
-                statements["settle_find"],
-                *names,
-                _MOST_ENTRIES,
-                self._clock.now() - self._late_comers.within,
-                self._late_comers.entries,
-            )
-            entries = [row for row in found if row["publication_id"] is not None]
-            if len(entries) > _MOST_ROWS and len(keys) > 1:
-                raise _TooMuchError
-            batch = self._writer.batch_of(await self._commands(connection, keys, entries))
-            await batch.apply(connection)
-            heads = {row["place"]: row["log_head"] for row in found}
-            await connection.execute(statements["settle_done"], *names, [heads[n] for n in range(1, len(keys) + 1)])
-        self._metrics.pulled.inc(len(batch.commits))
-        self._writer.on_commit(batch.commits)
+        await connection.execute(statements["lock"], *names, [])
+        late = self._late_comers
+        since = self._clock.now() - late.within
+        found = await connection.fetch(statements["settle_find"], *names, _MOST_ENTRIES, since, late.entries)
+        entries = [row for row in found if row["publication_id"] is not None]
+        if len(entries) > _MOST_ROWS and len(keys) > 1:
+            raise _TooMuchError
+        batch = self._writer.batch_of(await self._commands(connection, keys, entries))
+        await batch.apply(connection)
+        heads = {row["place"]: row["log_head"] for row in found}
+        await connection.execute(statements["settle_done"], *names, [heads[n] for n in range(1, len(keys) + 1)])
+        return batch.commits
 
     async def _commands(
         self, connection: Connection, keys: Sequence[InboxKey], entries: Sequence[Record]

@@ -10,7 +10,7 @@ WITH wish AS (
     )
 ), target AS (
     SELECT
-        wish.place, was.id, was.inbox_id, was.type, was.state AS state_before, was.collapse_key, was.created_at,
+        wish.place, was.id, was.inbox_id, was.type, was.state AS state_before, was.topic, was.collapse_key, was.created_at,
         was.arrived_at, was.updated_at AS updated_before,
         CASE WHEN action IN ('read', 'seen') THEN coalesce(was.seen_at, $13::timestamptz) ELSE was.seen_at END AS seen_at,
         CASE action WHEN 'read' THEN coalesce(was.read_at, $13) WHEN 'unread' THEN NULL ELSE was.read_at END AS read_at,
@@ -92,7 +92,7 @@ WITH wish AS (
 )
 SELECT
     target.place, target.id, owner.user_id, target.type, target.level, target.title, target.body, target.data, target.url,
-    target.actions, target.actor, target.collapse_key, target.created_at, target.arrived_at,
+    target.actions, target.actor, target.topic, target.collapse_key, target.created_at, target.arrived_at,
     CASE WHEN changed.id IS NULL THEN target.updated_before ELSE $13 END AS updated_at,
     target.seen_at, target.read_at, target.archived_at,
     target.inbox_id,

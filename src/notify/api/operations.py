@@ -1,0 +1,83 @@
+"""Operations: what was published to a topic or to everyone, and what became of it."""
+
+from typing import Any
+from uuid import UUID
+
+from litestar import Controller
+from litestar.connection import Request
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from notify.api.access import Access, caller_of
+from notify.api.answers import Answer, json_answer
+from notify.api.handlers import delete, get, patch
+from notify.api.inputs import NoQuery, read_body, read_query, settings_of
+from notify.api.routes import route
+from notify.core.errors import NotFoundError
+from notify.core.notification import Edit, changes_of
+from notify.store.publications import Operation, Publications
+
+__all__ = ("OperationsController",)
+
+
+class OperationsController(Controller):
+    path = "/v1/operations"
+    tags = ("Sending",)
+
+    @get(
+        "/{operation_id:uuid}",
+        operation_id="getOperation",
+        summary="What became of a publication",
+        opt=route(Access.SEND_KEY, answer=Operation, problems=(NotFoundError,)),
+    )
+    async def get_(
+        self,
+        request: Request[Any, Any, Any],
+        operation_id: FromPath[UUID],
+        publications: NamedDependency[Publications],
+    ) -> Answer:
+        """How many it is for where that is known, and how many have it, have acknowledged, seen and read it by now."""
+        read_query(request, NoQuery)
+        return json_answer(await publications.operation(caller_of(request).app_id, operation_id))
+
+    @patch(
+        "/{operation_id:uuid}",
+        operation_id="editOperation",
+        summary="Edit what was published",
+        opt=route(
+            Access.SEND_KEY,
+            answer=Operation,
+            body=Edit,
+            examples={"A correction": {"title": "The menu changes on Tuesday"}},
+            problems=(NotFoundError,),
+        ),
+    )
+    async def edit(
+        self,
+        request: Request[Any, Any, Any],
+        operation_id: FromPath[UUID],
+        publications: NamedDependency[Publications],
+    ) -> Answer:
+        """Those who have it see it change in place; those who have not pulled it yet get it as it is now. What the body
+        leaves out stays, `null` clears.
+        """
+        read_query(request, NoQuery)
+        changes = changes_of(await read_body(request, Edit), settings_of(request).limits)
+        return json_answer(await publications.edit(caller_of(request).app_id, operation_id, changes))
+
+    @delete(
+        "/{operation_id:uuid}",
+        operation_id="recallOperation",
+        summary="Call back what was published",
+        status_code=204,
+        opt=route(Access.SEND_KEY, status=204, problems=(NotFoundError,)),
+    )
+    async def recall(
+        self,
+        request: Request[Any, Any, Any],
+        operation_id: FromPath[UUID],
+        publications: NamedDependency[Publications],
+    ) -> None:
+        """Gone from every inbox that has it, and nobody else gets it. Doing it again is fine."""
+        read_query(request, NoQuery)
+        await publications.recall(caller_of(request).app_id, operation_id)
