@@ -25,6 +25,8 @@ from notify.api.sending import SendingController
 from notify.api.sessions import PresenceController, RefreshController, SessionsController
 from notify.api.socket import SocketParts, explain_socket, open_socket
 from notify.api.stream import StreamController
+from notify.api.subscriptions import SubscriptionsController
+from notify.api.topics import TopicsController
 from notify.core.clock import Clock, SystemClock
 from notify.core.identity import DEFAULT_APP
 from notify.live.connection import Parts
@@ -62,6 +64,8 @@ from notify.store.sessions import Sessions
 from notify.store.settle import LateComers, Settle
 from notify.store.snapshots import Snapshots
 from notify.store.statements import Statements
+from notify.store.subscriptions import Subscriptions
+from notify.store.topics import Topics
 from notify.store.writer import Writer
 
 __all__ = ("Service",)
@@ -80,6 +84,8 @@ _ROUTES = (
     SessionsController,
     DevicesController,
     OperationsController,
+    SubscriptionsController,
+    TopicsController,
     HealthController,
     *DOCUMENT_ROUTES,
 )
@@ -151,6 +157,10 @@ class Service:
         )
         self.snapshots = Snapshots(self.reader)
         self.devices = Devices(self.database)
+        self.topics = Topics(self.database, self.clock)
+        self.subscriptions = Subscriptions(
+            self.database, self.topics, self.clock, most_per_user=settings.max_subscriptions_per_user
+        )
         self.hub = Hub(
             self.following,
             self.metrics,
@@ -287,6 +297,8 @@ class Service:
             "roster": self.roster,
             "readiness": Readiness(self.database, self.listener, self.roster),
             "sessions": self.sessions,
+            "subscriptions": self.subscriptions,
+            "topics": self.topics,
             "socket_parts": SocketParts(
                 parts, self.roster, self.writer, self.bulk_marks, self.authenticator, self.settings
             ),

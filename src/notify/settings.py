@@ -123,6 +123,12 @@ class Settings(Struct, frozen=True, kw_only=True):
     max_batch_recipients: Annotated[int, Meta(ge=1, le=100_000)] = 10_000
     """Users that all creates of a batch may name together."""
 
+    max_subscriptions_per_call: Annotated[int, Meta(ge=1, le=10_000)] = 10_000
+    """Subscriptions that one call may make."""
+
+    max_subscriptions_per_user: Annotated[int, Meta(ge=1, le=100_000)] = 1000
+    """Topics and patterns that one user may be subscribed to."""
+
     max_text_bytes: Annotated[int, Meta(ge=1, le=1024 * 1024)] = 8 * 1024
     """Largest text (`body`) of a notification, in bytes of UTF-8."""
 

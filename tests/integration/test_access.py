@@ -33,6 +33,8 @@ class Call:
 CREATE = {"to": "alice", "title": "a title"}
 POSITION = "where alice's inbox is"
 SOME_ID = "01a1fd61-d36a-7e3b-90cb-826a32323436"
+TOPIC = {"topic": "orders/eu"}
+SELF_SERVICE = {"self_service": True}
 MARK = Call(Access.INBOX, query=ALICE)
 MARK_ALL = Call(Access.INBOX, query=ALICE, body={})
 SHOW = Call(Access.READ, query=ALICE)
@@ -71,6 +73,13 @@ CALLS = {
     "GET /v1/devices": SHOW,
     "DELETE /v1/devices": Call(Access.INBOX, 204, None, {**ALICE, "device": "phone"}),
     "GET /v1/notifications/{notification_id}/delivery": SHOW,
+    "PUT /v1/subscriptions": Call(Access.INBOX, 201, query={**ALICE, **TOPIC}),
+    "DELETE /v1/subscriptions": Call(Access.INBOX, 204, query={**ALICE, **TOPIC}),
+    "GET /v1/subscriptions": SHOW,
+    "POST /v1/subscriptions": Call(Access.INBOX_KEY, body={"items": [{**ALICE, **TOPIC}]}),
+    "PUT /v1/topics": Call(Access.ADMIN, body=SELF_SERVICE, query=TOPIC),
+    "GET /v1/topics": Call(Access.ADMIN),
+    "DELETE /v1/topics": Call(Access.ADMIN, 204, query=TOPIC),
     "POST /v1/tokens": Call(Access.INBOX, 201, ALICE),
     "GET /v1/apps": Call(Access.ADMIN),
     "POST /v1/apps": Call(Access.OPERATOR, 201, {"id": "new", "name": "New"}),
@@ -120,6 +129,10 @@ class World:
             device = {"device": "phone", "position": (await count(self.admin))["position"]}
             await self.admin.post("/v1/ack", params=ALICE, json=device)
             body = device if body else None
+        if path == "/v1/subscriptions":
+            # Alice may, and is not subscribed yet.
+            await self.admin.put("/v1/topics", params=TOPIC, json=SELF_SERVICE)
+            await self.admin.delete(path, params={**ALICE, **TOPIC})
         if "{notification_id}" in path:
             names["notification_id"] = await send(self.admin)
         if "{key_id}" in path:
@@ -263,7 +276,7 @@ async def test_a_revoked_key_opens_nothing(world: World) -> None:
     made = await world.admin.post(
         "/v1/apps/default/keys", json={"name": "short-lived", "scopes": ["send", "inbox", "admin"]}
     )
-    usable = opened_by(Access.READ, Access.INBOX, Access.INBOX_KEY, Access.SEND, Access.ADMIN)
+    usable = opened_by(Access.READ, Access.INBOX, Access.INBOX_KEY, Access.SEND, Access.SEND_KEY, Access.ADMIN)
     assert await world.statuses(usable, bearer(made.json()["key"])) == right(usable)
     await world.admin.delete(f"/v1/apps/default/keys/{made.json()['id']}")
     assert await world.statuses(CLOSED, bearer(made.json()["key"])) == all_of(401)
@@ -272,7 +285,7 @@ async def test_a_revoked_key_opens_nothing(world: World) -> None:
 @pytest.mark.parametrize(
     ("scope", "opens"),
     [
-        ("send", [Access.SEND]),
+        ("send", [Access.SEND, Access.SEND_KEY]),
         ("inbox", [Access.READ, Access.INBOX, Access.INBOX_KEY]),
         ("admin", [Access.ADMIN]),
     ],

@@ -98,7 +98,7 @@ async def test_a_listed_origin_s_preflight_needs_no_credential(listed: httpx.Asy
         found = cors_headers(answer)
         assert found["access-control-allow-origin"] == SHOP
         assert found["access-control-allow-credentials"] == "true"
-        assert set(found["access-control-allow-methods"].split(", ")) == {"GET", "POST", "PATCH", "DELETE"}
+        assert set(found["access-control-allow-methods"].split(", ")) == {"GET", "POST", "PUT", "PATCH", "DELETE"}
         allowed = set(found["access-control-allow-headers"].lower().split(", "))
         # With credentials a browser takes `*` for the name of a header.
         assert "*" not in allowed

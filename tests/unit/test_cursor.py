@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notify.core.cursor import ListCursor
+from notify.core.cursor import ListCursor, cursor_after, name_in
 from notify.core.errors import InvalidError
 
 times = st.datetimes(datetime(1940, 1, 1), datetime(2999, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - bounds are naive
@@ -60,3 +60,22 @@ def test_one_of_another_list_is_refused() -> None:
     with pytest.raises(InvalidError) as caught:
         ListCursor.parse(text, "read")
     assert "other filters" in caught.value.errors[0].detail
+
+
+@given(st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=255))
+def test_a_name_is_read_from_its_cursor_and_is_fit_for_a_query(name: str) -> None:
+    cursor = cursor_after(name)
+    assert name_in(cursor) == name
+    assert cursor.replace("-", "").replace("_", "").isalnum()
+    assert cursor.isascii()
+    assert len(cursor) <= 1360
+
+
+@given(st.text() | st.binary().map(lambda raw: urlsafe_b64encode(raw).rstrip(b"=").decode()))
+def test_a_cursor_without_a_name_is_refused_and_nothing_worse(text: str) -> None:
+    try:
+        name = name_in(text)
+    except InvalidError:
+        return
+    assert cursor_after(name) == text
+    assert "\x00" not in name

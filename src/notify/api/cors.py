@@ -13,7 +13,7 @@ _ANY = "*"
 _VARY = (b"vary", b"Origin")
 _EXPOSED = (b"access-control-expose-headers", b"ETag, Idempotency-Replayed, Retry-After, X-Request-ID")
 _PREFLIGHT = (
-    (b"access-control-allow-methods", b"GET, POST, PATCH, DELETE"),
+    (b"access-control-allow-methods", b"GET, POST, PUT, PATCH, DELETE"),
     (
         b"access-control-allow-headers",
         (

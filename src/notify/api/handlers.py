@@ -15,7 +15,7 @@ from litestar.types import ASGIApp, ExceptionHandlersMap
 from notify.api.access import Connection
 from notify.api.answers import Answer
 
-__all__ = ("delete", "get", "head", "patch", "post")
+__all__ = ("delete", "get", "head", "patch", "post", "put")
 
 _READY = (Answer, ASGIApp)
 """What needs nothing more to be an answer."""
@@ -53,6 +53,7 @@ get = partial(_Handler, http_method=HttpMethod.GET)
 head = partial(_Handler, http_method=HttpMethod.HEAD)
 patch = partial(_Handler, http_method=HttpMethod.PATCH)
 post = partial(_Handler, http_method=HttpMethod.POST)
+put = partial(_Handler, http_method=HttpMethod.PUT)
 
 
 def _ready_call(handler: HTTPRouteHandler) -> Call | None:

@@ -33,6 +33,10 @@ CursorText = Annotated[
     str,
     Meta(max_length=512, pattern=r"^[A-Za-z0-9_\-]*$(?!\n)", description="`next_cursor` of the page before."),
 ]
+NameCursorText = Annotated[
+    str,
+    Meta(max_length=1360, pattern=r"^[A-Za-z0-9_\-]*$(?!\n)", description="`next_cursor` of the page before."),
+]
 
 
 class Owner(Struct, frozen=True, forbid_unknown_fields=True):

@@ -32,6 +32,7 @@ _TAGS = {
     "Sending": "What producers do.",
     "Inbox": "What users do, each with a token of their own, or an API key for any user of its app.",
     "Live": "What changes, as it changes.",
+    "Topics": "Who is told what without being named.",
     "Devices": "Where each device of a user has got to.",
     "Sessions": "Who is connected, over all processes of the service.",
     "Apps and keys": "Who may call.",
@@ -54,6 +55,7 @@ _RETRY_AFTER = {"description": "Seconds to wait.", "schema": {"type": "integer"}
 _ALLOW = {"description": "The methods that the path takes.", "schema": {"type": "string"}}
 _AUTHENTICATE = {"description": "How to authenticate.", "schema": {"type": "string"}}
 _ETAG = {"description": "The inbox's position, quoted.", "schema": {"type": "string"}}
+_FIRST_ERROR = 400
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -204,7 +206,8 @@ def _responses(described: Route, schema_of: dict[Any, dict[str, Any]]) -> dict[s
         }
     responses: dict[str, Any] = {str(described.status): success}
     for status in described.statuses_too:
-        responses[str(status)] = {**success, "description": "Not done; the answer says why."}
+        said = "Nothing had to be done." if status < _FIRST_ERROR else "Not done; the answer says why."
+        responses[str(status)] = {**success, "description": said}
     if "If-None-Match" in described.request_headers:
         responses["304"] = {
             "description": "Nothing has changed.",

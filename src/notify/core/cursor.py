@@ -1,4 +1,4 @@
-"""The opaque cursor of a list: where the page before it ended, for which inbox and which filters."""
+"""The opaque cursors of lists: where the page before ended."""
 
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -9,14 +9,17 @@ import msgspec
 from msgspec import Meta, Struct
 
 from notify.core.errors import InvalidError
+from notify.core.text import Line
 
-__all__ = ("ListCursor",)
+__all__ = ("ListCursor", "cursor_after", "name_in")
 
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
 class ListCursor(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Of a list of an inbox: which one's, and with which filters."""
+
     epoch: Annotated[str, Meta(max_length=32)]
     arrived_us: Annotated[int, Meta(ge=-(10**15), le=10**17)]
     position: Annotated[int, Meta(ge=0, le=2**63 - 1)]
@@ -44,6 +47,21 @@ class ListCursor(Struct, frozen=True, array_like=True, forbid_unknown_fields=Tru
     @property
     def arrived_at(self) -> datetime:
         return _BEGINNING + self.arrived_us * _MICROSECOND
+
+
+def cursor_after(name: str) -> str:
+    """Of a list by name, which may be any text that is one line."""
+    return urlsafe_b64encode(name.encode()).rstrip(b"=").decode()
+
+
+def name_in(cursor: str) -> str:
+    try:
+        name = msgspec.convert(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode(), Line)
+    except (binascii.Error, ValueError) as error:
+        raise InvalidError.at("cursor", "Send a `next_cursor` exactly as a list gave it.") from error
+    if cursor_after(name) != cursor:
+        raise InvalidError.at("cursor", "Send a `next_cursor` exactly as a list gave it.")
+    return name
 
 
 def _fingerprint(filters: str) -> int:

@@ -11,7 +11,10 @@ __all__ = ("DEFAULT_APP", "KEY_SCOPES", "TOKEN_SCOPES", "Caller", "KeyScope", "N
 
 KeyScope = Annotated[
     Literal["send", "inbox", "admin"],
-    Meta(description="`send` creates and edits, `inbox` reads and marks any inbox of the app, `admin` manages keys."),
+    Meta(
+        description="`send` creates and edits, `inbox` reads and marks any inbox of the app and subscribes its users, "
+        "`admin` manages keys and the settings of topics."
+    ),
 ]
 KEY_SCOPES: tuple[KeyScope, ...] = ("send", "inbox", "admin")
 TOKEN_SCOPES = ("inbox", "inbox:read", "send")

@@ -1,12 +1,14 @@
 """Topics are paths; what is published to one is found under its name and under the pattern of every path above it."""
 
 import re
-from collections.abc import Iterable
-from typing import Annotated
+from collections.abc import Iterable, Mapping
+from typing import Annotated, TypeVar
 
 from msgspec import Meta
 
-__all__ = ("EVERYONE", "PATTERN", "Topic", "TopicPattern", "keys_of", "topic_under")
+__all__ = ("EVERYONE", "PATTERN", "Topic", "TopicPattern", "decisive", "keys_of", "topic_under")
+
+T = TypeVar("T")
 
 EVERYONE = "*"
 """The key of what is for everyone. No topic and no pattern is written so."""
@@ -46,6 +48,11 @@ def keys_of(topics: Iterable[str]) -> list[str]:
             above = above.rpartition("/")[0]
             keys[f"{above}/*"] = None
     return list(keys)
+
+
+def decisive(topic: str, said: Mapping[str, T]) -> T | None:
+    """Of what is said of topics and patterns, what counts for this one: said of itself, else of the nearest above."""
+    return next((said[key] for key in keys_of([topic]) if key in said), None)
 
 
 def topic_under(key: str, topics: Iterable[str]) -> str | None:
