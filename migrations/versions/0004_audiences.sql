@@ -11,12 +11,14 @@ CREATE TABLE notify.topics (
     PRIMARY KEY (app_id, topic)
 );
 
--- `since` is where the app's publication log stood: what is published from then on is for the subscriber.
+-- `since` is where the app's publication log stood: what is published from then on is for the subscriber. A late one has
+-- entries from before coming, which the inbox has not been filled with yet although it may be filled up to later ones.
 CREATE TABLE notify.subscriptions (
     app_id text COLLATE "C" NOT NULL,
     user_id text COLLATE "C" NOT NULL,
     topic text COLLATE "C" NOT NULL,
     since bigint NOT NULL,
+    is_late boolean NOT NULL,
     created_at timestamptz NOT NULL,
     PRIMARY KEY (app_id, user_id, topic)
 );

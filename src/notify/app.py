@@ -159,7 +159,7 @@ class Service:
         self.devices = Devices(self.database)
         self.topics = Topics(self.database, self.clock)
         self.subscriptions = Subscriptions(
-            self.database, self.topics, self.clock, most_per_user=settings.max_subscriptions_per_user
+            self.database, self.topics, self.settle, self.clock, most_per_user=settings.max_subscriptions_per_user
         )
         self.hub = Hub(
             self.following,

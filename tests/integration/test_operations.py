@@ -5,7 +5,6 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from notify.app import Service
 from support.audiences import EVERYONE, publish, subscribe, titles
 
 ALICE = {"user_id": "alice"}
@@ -18,9 +17,9 @@ async def operation(client: httpx.AsyncClient, id_: str) -> dict[str, object]:
     return found
 
 
-async def test_it_counts_when_it_is_asked(service: Service, client: httpx.AsyncClient) -> None:
+async def test_it_counts_when_it_is_asked(client: httpx.AsyncClient) -> None:
     for user in ("alice", "bob", "carol"):
-        await subscribe(service, user, "a")
+        await subscribe(client, user, "a")
     id_ = await publish(client, {"topics": ["a", "b"]}, "news", exclude=["carol"], data={"n": 1}, type="t")
     found = await operation(client, id_)
     assert found["counted"] == {"audience": 2, "pulled": 0, "delivered": 0, "seen": 0, "read": 0}

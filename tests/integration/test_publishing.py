@@ -7,7 +7,6 @@ from typing import Any
 import httpx
 import pytest
 
-from notify.app import Service
 from support.audiences import EVERYONE, publish, subscribe, titles
 from support.clock import ManualClock
 
@@ -61,9 +60,9 @@ async def test_who_was_only_ever_sent_to_has_not_shown_up(client: httpx.AsyncCli
     assert await titles(client, "alice") == ["hers"]
 
 
-async def test_subscribers_get_what_is_published_from_then_on(service: Service, client: httpx.AsyncClient) -> None:
+async def test_subscribers_get_what_is_published_from_then_on(client: httpx.AsyncClient) -> None:
     await publish(client, {"topic": "orders/eu"}, "before")
-    await subscribe(service, "alice", "orders/eu")
+    await subscribe(client, "alice", "orders/eu")
     await publish(client, {"topic": "orders/eu"}, "after")
     await publish(client, {"topic": "orders/us"}, "elsewhere")
     await publish(client, {"topic": "orders"}, "above")
@@ -71,8 +70,37 @@ async def test_subscribers_get_what_is_published_from_then_on(service: Service, 
     assert await titles(client, "bob") == []
 
 
-async def test_a_pattern_takes_what_is_published_below_it(service: Service, client: httpx.AsyncClient) -> None:
-    await subscribe(service, "alice", "orders/*")
+async def test_what_was_published_before_somebody_unsubscribed_stays_theirs(client: httpx.AsyncClient) -> None:
+    await subscribe(client, "alice", "a")
+    assert await titles(client, "alice") == []
+    await publish(client, {"topic": "a"}, "while subscribed")
+    answer = await client.delete("/v1/subscriptions", params={"user_id": "alice", "topic": "a"})
+    assert answer.status_code == 204
+    await publish(client, {"topic": "a"}, "afterwards")
+    assert await titles(client, "alice") == ["while subscribed"]
+
+
+@pytest.mark.parametrize("has_shown_up", [True, False])
+async def test_who_subscribes_late_gets_as_much_of_before_as_the_topic_says(
+    client: httpx.AsyncClient, *, has_shown_up: bool
+) -> None:
+    settings = {"self_service": False, "late_entries": 2, "late_seconds": 60}
+    assert (await client.put("/v1/topics", params={"topic": "a"}, json=settings)).status_code == 200
+    await subscribe(client, "alice", "b")
+    if has_shown_up:
+        assert await titles(client, "alice") == []
+    for n in range(4):
+        await publish(client, {"topics": ["a", "b"]} if n == 3 else {"topic": "a"}, f"{n}")
+    if has_shown_up:
+        assert await titles(client, "alice") == ["3"]
+    await subscribe(client, "alice", "a")
+    assert await titles(client, "alice") == (["2", "3"] if has_shown_up else ["3", "2"])
+    await publish(client, {"topic": "a"}, "4")
+    assert await titles(client, "alice") == (["4", "2", "3"] if has_shown_up else ["4", "3", "2"])
+
+
+async def test_a_pattern_takes_what_is_published_below_it(client: httpx.AsyncClient) -> None:
+    await subscribe(client, "alice", "orders/*")
     for topic in ("orders", "orders/eu", "orders/eu/de", "orders-eu", "orders/made/later"):
         await publish(client, {"topic": topic}, topic)
     page = (await client.get("/v1/notifications", params={"user_id": "alice"})).json()
@@ -83,16 +111,16 @@ async def test_a_pattern_takes_what_is_published_below_it(service: Service, clie
     ]
 
 
-async def test_several_topics_reach_a_user_once(service: Service, client: httpx.AsyncClient) -> None:
-    await subscribe(service, "alice", "a", "b", "c/*", "c/d")
+async def test_several_topics_reach_a_user_once(client: httpx.AsyncClient) -> None:
+    await subscribe(client, "alice", "a", "b", "c/*", "c/d")
     await publish(client, {"topics": ["a", "b", "c/d", "a"]})
     await publish(client, {"topics": ["x", "c/d"]}, "more")
     assert await titles(client, "alice") == ["more", "news"]
 
 
-async def test_who_is_excluded_does_not_get_it(service: Service, client: httpx.AsyncClient) -> None:
+async def test_who_is_excluded_does_not_get_it(client: httpx.AsyncClient) -> None:
     for user in ("alice", "bob"):
-        await subscribe(service, user, "room/7")
+        await subscribe(client, user, "room/7")
         assert await titles(client, user) == []
     await publish(client, {"topic": "room/7"}, "from alice", exclude=["alice"])
     await publish(client, EVERYONE, "not for bob", exclude=["bob"])

@@ -4,8 +4,6 @@ from typing import Any
 
 import httpx
 
-from notify.app import Service
-
 __all__ = ("EVERYONE", "publish", "subscribe", "titles")
 
 EVERYONE = {"everyone": True}
@@ -27,14 +25,7 @@ async def titles(client: httpx.AsyncClient, user: str) -> list[str]:
     return [item["title"] for item in page["items"]]
 
 
-async def subscribe(service: Service, user: str, *topics: str) -> None:
-    async with service.database.connection() as connection:
-        for topic in topics:
-            await connection.execute(
-                """
-                INSERT INTO notify.subscriptions (app_id, user_id, topic, since, created_at)
-                VALUES ('default', $1, $2, coalesce((SELECT head FROM notify.logs WHERE app_id = 'default'), 0), now())
-                """,
-                user,
-                topic,
-            )
+async def subscribe(client: httpx.AsyncClient, user: str, *topics: str) -> None:
+    for topic in topics:
+        answer = await client.put("/v1/subscriptions", params={"user_id": user, "topic": topic})
+        assert answer.status_code == 201, answer.text

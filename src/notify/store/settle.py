@@ -62,7 +62,7 @@ class Settle:
         self._writer.on_commit(commits)
 
     async def pull(self, keys: Sequence[InboxKey]) -> None:
-        """The same for those of them that lack something."""
+        """The same for those of them that lack something, if their users have shown up."""
         names = [key.app_id for key in keys], [key.user_id for key in keys]
         lacking = [keys[row["place"] - 1] for row in await self._database.fetch("unsettled", *names)]
         if lacking:
@@ -80,8 +80,12 @@ class Settle:
             raise _TooMuchError
         batch = self._writer.batch_of(await self._commands(connection, keys, entries))
         await batch.apply(connection)
-        heads = {row["place"]: row["log_head"] for row in found}
-        await connection.execute(statements["settle_done"], *names, [heads[n] for n in range(1, len(keys) + 1)])
+        of_each = {row["place"]: row for row in found}
+        heads = [of_each[place]["log_head"] for place in range(1, len(keys) + 1)]
+        late_ones = [(*keys[place - 1], topic) for place, row in of_each.items() for topic in row["late_topics"]]
+        # Those that it has read, since others may have subscribed meanwhile.
+        late_columns = [[each[column] for each in late_ones] for column in range(3)]
+        await connection.execute(statements["settle_done"], *names, heads, *late_columns)
         return batch.commits
 
     async def _commands(

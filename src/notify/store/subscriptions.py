@@ -8,6 +8,8 @@ from msgspec import Struct
 
 from notify.core.clock import Clock
 from notify.store.database import Database, Record
+from notify.store.many import InboxKey
+from notify.store.settle import Settle
 from notify.store.topics import Topics
 
 __all__ = ("Pair", "Subscribed", "Subscription", "Subscriptions")
@@ -30,8 +32,9 @@ class Subscribed(NamedTuple):
 
 
 class Subscriptions:
-    def __init__(self, database: Database, topics: Topics, clock: Clock, *, most_per_user: int) -> None:
+    def __init__(self, database: Database, topics: Topics, settle: Settle, clock: Clock, *, most_per_user: int) -> None:
         self._database = database
+        self._settle = settle
         self._topics = topics
         self._clock = clock
         self._most_per_user = most_per_user
@@ -50,10 +53,13 @@ class Subscriptions:
             self._most_per_user,
             self._clock.now(),
         )
+        await self._settle.pull([InboxKey(app_id, pairs[row["place"] - 1].user_id) for row in rows if row["is_late"]])
         first = {pairs[row["place"] - 1]: row for row in rows}
         return [_subscribed(pair, place, first[pair]) for place, pair in enumerate(pairs, 1)]
 
     async def unsubscribe(self, app_id: str, pair: Pair) -> None:
+        """What was published by now stays theirs."""
+        await self._settle.pull([InboxKey(app_id, pair.user_id)])
         await self._database.execute("unsubscribe", app_id, *pair)
 
     async def of_user(self, app_id: str, user_id: str, limit: int, after: str | None) -> list[Subscription]:

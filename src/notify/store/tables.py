@@ -305,6 +305,7 @@ Table(
     Column("user_id", _NAME, primary_key=True),
     Column("topic", _NAME, primary_key=True),
     Column("since", BigInteger, nullable=False),
+    Column("is_late", Boolean, nullable=False),
     Column("created_at", _TIME, nullable=False),
     Index("subscriptions_topic", "app_id", "topic", "user_id"),
 )

@@ -3,7 +3,12 @@
 -- last few.
 SELECT
     asked.place, coalesce(log.head, 0) AS log_head, entry.position, entry.publication_id, entry.change, entry.key,
-    had.id AS notification_id
+    had.id AS notification_id,
+    ARRAY(
+        SELECT topic
+        FROM notify.subscriptions AS late
+        WHERE late.app_id = inbox.app_id AND late.user_id = inbox.user_id AND late.is_late
+    ) AS late_topics
 FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS asked (app_id, user_id, place)
 JOIN notify.inboxes AS inbox ON inbox.app_id = asked.app_id AND inbox.user_id = asked.user_id
 LEFT JOIN notify.logs AS log ON log.app_id = inbox.app_id
@@ -38,7 +43,9 @@ LEFT JOIN LATERAL (
                 FROM notify.entries
                 WHERE app_id = inbox.app_id
                     AND key = subscription.topic
-                    AND position > greatest(inbox.pulled, subscription.since)
+                    AND position > CASE
+                        WHEN subscription.is_late THEN subscription.since ELSE greatest(inbox.pulled, subscription.since)
+                    END
                 ORDER BY position DESC
                 LIMIT (SELECT $3::integer)
             ) AS of_topic

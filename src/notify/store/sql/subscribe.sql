@@ -15,10 +15,10 @@ WITH named AS MATERIALIZED (
                 LIMIT coalesce(late_entries, 0)
             ) AS newest
             WHERE newest.entered_at >= $8::timestamptz - late_seconds * interval '1 second'
-        ), (
-            SELECT head FROM notify.logs WHERE app_id = $1
-        ), 0) AS since
+        ), log.head, 0) AS since,
+        coalesce(log.head, 0) AS head
     FROM unnest($2::text[], $3::integer[], $4::integer[]) AS t (topic, late_entries, late_seconds)
+    LEFT JOIN notify.logs AS log ON log.app_id = $1
 ), wish AS (
     SELECT user_id, topic, min(place) AS place
     FROM unnest($5::text[], $6::text[]) WITH ORDINALITY AS p (user_id, topic, place)
@@ -40,17 +40,18 @@ WITH named AS MATERIALIZED (
     LEFT JOIN notify.subscriptions AS before
         ON before.app_id = $1 AND before.user_id = wish.user_id AND before.topic = wish.topic
 ), taken AS (
-    INSERT INTO notify.subscriptions AS subscription (app_id, user_id, topic, since, created_at)
-    SELECT $1, known.user_id, known.topic, named.since, $8::timestamptz
+    INSERT INTO notify.subscriptions AS subscription (app_id, user_id, topic, since, is_late, created_at)
+    SELECT $1, known.user_id, known.topic, named.since, named.since < named.head, $8::timestamptz
     FROM known
     JOIN named ON named.topic = known.topic
     WHERE known.created_at IS NULL AND known.has_room
     ORDER BY known.user_id, known.topic
     -- Changes nothing: it is how the row of a call that was faster is seen.
     ON CONFLICT (app_id, user_id, topic) DO UPDATE SET created_at = subscription.created_at
-    RETURNING user_id, topic, created_at, xmax = 0 AS is_new
+    RETURNING user_id, topic, created_at, xmax = 0 AS is_new, is_late
 )
 SELECT
-    known.place, coalesce(known.created_at, taken.created_at) AS created_at, coalesce(taken.is_new, false) AS is_new
+    known.place, coalesce(known.created_at, taken.created_at) AS created_at, coalesce(taken.is_new, false) AS is_new,
+    coalesce(taken.is_late, false) AS is_late
 FROM known
 LEFT JOIN taken ON taken.user_id = known.user_id AND taken.topic = known.topic
