@@ -190,3 +190,47 @@ def test_a_create_to_several_is_not_repeated_because_one_of_them_collapsed_again
     assert {item["user_id"] for item in answer.json()["items"]} == {alice, bob}
     assert arrivals(stand, alice) == ["Zero", "One", "Two"]
     assert arrivals(stand, bob) == ["Zero", "One"]
+
+
+@either_way
+@pytest.mark.parametrize(
+    ("statement", "has_key"),
+    [("^-- publish:", False), *((statement, True) for statement in (BEGIN, "^-- publish:", COMMIT))],
+)
+def test_a_publication_whose_answer_is_lost_is_published_once(
+    stand: Stand,
+    user: str,
+    statement: str,
+    has_key: bool,  # noqa: FBT001
+    forwarded: bool,  # noqa: FBT001
+) -> None:
+    subscribed = stand.client.put("/v1/subscriptions", params={"user_id": user, "topic": user})
+    assert subscribed.status_code == 201, subscribed.text
+    fault = stand.proxy.lose(statement, forwarded=forwarded)
+    body = {"to": {"topic": user}, "title": "One"}
+    answer = stand.client.post("/v1/notifications", json=body, headers={"Idempotency-Key": user} if has_key else {})
+    assert fault.happened == 1
+    assert answer.status_code == 202, answer.text
+    published = rows(stand.url, "SELECT id::text, title FROM notify.publications WHERE topics = %s", [user])
+    assert [(row["id"], row["title"]) for row in published] == [(answer.json()["id"], "One")]
+    page = stand.client.get("/v1/notifications", params={"user_id": user}).json()
+    assert [item["title"] for item in page["items"]] == ["One"]
+
+
+@either_way
+@pytest.mark.parametrize("statement", ["^-- settle_find:", "^-- create:", "^-- settle_done:", COMMIT])
+def test_an_inbox_whose_settling_is_lost_is_settled_once(
+    stand: Stand,
+    user: str,
+    statement: str,
+    forwarded: bool,  # noqa: FBT001
+) -> None:
+    stand.client.put("/v1/subscriptions", params={"user_id": user, "topic": user})
+    answer = stand.client.post("/v1/notifications", json={"to": {"topic": user}, "title": "One"})
+    assert answer.status_code == 202, answer.text
+    fault = stand.proxy.lose(statement, forwarded=forwarded)
+    pages = [stand.client.get("/v1/notifications", params={"user_id": user}) for _ in range(2)]
+    assert fault.happened == 1
+    assert pages[-1].status_code == 200, pages[-1].text
+    assert [item["title"] for item in pages[-1].json()["items"]] == ["One"]
+    assert pages[0].status_code in {200, 503}

@@ -105,6 +105,7 @@ async def test_two_read_alls_at_once_mark_each_notification_once(start: Start, a
     async with calling(await start()) as client:
         for _ in range(5):
             await send(client)
+        await count(client)  # Who shows up for the first time has to be settled, which waits too.
         async with holding(any_database_url, "alice"):
             both = await gathered(
                 *(client.post("/v1/notifications/read-all", params={"user_id": "alice"}) for _ in range(2))

@@ -260,8 +260,8 @@ def test_what_could_be_a_secret_is_masked() -> None:
 
 
 def test_the_limits_of_a_notification_are_settings() -> None:
-    found = Settings(max_recipients=1, max_text_bytes=2, max_data_bytes=3, max_data_depth=4).limits
-    assert msgspec.structs.astuple(found)[:4] == (1, 2, 3, 4)
+    found = Settings(max_recipients=1, max_topics=2, max_text_bytes=3, max_data_bytes=4, max_data_depth=5).limits
+    assert msgspec.structs.astuple(found) == (1, 2, 3, 4, 5)
 
 
 def test_the_table_in_the_readme_is_what_the_code_says() -> None:
