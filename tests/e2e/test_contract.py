@@ -27,7 +27,7 @@ documented = schema.exclude(path="/v1/stream", method="GET")
 
 # What no schema can say: whether a cursor or a position is of this inbox, whether a key was used before, that an API
 # key has to name a user, what cannot be stored within free data, and that to us 2.0 is not a whole number.
-_BEYOND_A_SCHEMA = {"cursor", "after", "/before", "Notify-Position", "user_id"}
+_BEYOND_A_SCHEMA = {"cursor", "after", "/before", "/exclude", "/position", "Notify-Position", "user_id"}
 _KINDS_BEYOND_A_SCHEMA = {"/problems/idempotency-mismatch", "/problems/position-unknown"}
 
 _LONGEST_QUERY = 50_000
@@ -75,6 +75,9 @@ def _name_what_exists(case: schemathesis.Case[Any], producer: httpx.Client) -> N
     if _is_uuid(parameters.get("notification_id")):
         answer = producer.post("/v1/notifications", json={"to": "alice", "title": "to be found"})
         parameters["notification_id"] = answer.json()["id"]
+    if _is_uuid(parameters.get("operation_id")):
+        answer = producer.post("/v1/notifications", json={"to": {"topic": "found"}, "title": "to be found"})
+        parameters["operation_id"] = answer.json()["id"]
     if re.fullmatch("[a-z0-9][a-z0-9_-]{0,63}", str(parameters.get("app", ""))):
         parameters["app"] = "default"
     if _is_uuid(parameters.get("key_id")):

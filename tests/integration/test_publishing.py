@@ -195,6 +195,9 @@ async def test_what_is_no_audience_is_refused(client: httpx.AsyncClient, to: Any
     assert answer.json()["errors"][0]["pointer"].startswith(pointer)
 
 
-async def test_named_users_cannot_be_excluded(client: httpx.AsyncClient) -> None:
-    answer = await client.post("/v1/notifications", json={"to": ["alice"], "title": "news", "exclude": ["alice"]})
+async def test_of_named_users_some_can_be_left_out_but_not_all(client: httpx.AsyncClient) -> None:
+    body = {"to": ["alice", "bob"], "title": "news", "exclude": ["alice", "carol"]}
+    answer = await client.post("/v1/notifications", json=body)
+    assert [item["user_id"] for item in answer.json()["items"]] == ["bob"]
+    answer = await client.post("/v1/notifications", json={**body, "exclude": ["alice", "bob"]})
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/exclude")

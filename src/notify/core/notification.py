@@ -59,19 +59,23 @@ Data = Annotated[
 Actions = Annotated[list[Action], Meta(max_length=5)]
 
 
-class Audience(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class Audience(Struct, frozen=True, forbid_unknown_fields=True):
     """Whoever it concerns: the subscribers of a topic or of several, or everyone. Exactly one of the three."""
 
-    topic: Topic | None = None
-    topics: Annotated[list[Topic], Meta(min_length=1)] | None = None
-    everyone: Literal[True] | None = None
+    topic: Topic | UnsetType = UNSET
+    topics: Annotated[list[Topic], Meta(min_length=1)] | UnsetType = UNSET
+    everyone: Annotated[Literal[True], Meta(description="Every user of the app.")] | UnsetType = UNSET
 
 
 class Create(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a producer asks for."""
 
-    to: UserId | Annotated[list[UserId], Meta(min_length=1)] | Audience
-    exclude: Annotated[list[UserId], Meta(description="Users of a topic, or of everyone, who do not get it.")] = (
+    to: (
+        UserId
+        | Annotated[list[UserId], Meta(min_length=1)]
+        | Annotated[Audience, Meta(extra_json_schema={"minProperties": 1, "maxProperties": 1})]
+    )
+    exclude: Annotated[list[UserId], Meta(description="Users who do not get it although it is for them too.")] = (
         msgspec.field(default_factory=list)
     )
     title: Title
@@ -151,25 +155,27 @@ def recipients_of(create: Create, limits: Limits) -> list[str]:
     """The users it goes to, each once, in the order given. None are named where it is for an audience."""
     if isinstance(create.to, Audience):
         return []
-    if create.exclude:
-        raise InvalidError.at("/exclude", "Only what goes to a topic or to everyone can leave somebody out.")
-    if isinstance(create.to, str):
-        return [create.to]
-    if len(create.to) > limits.recipients:
+    named = [create.to] if isinstance(create.to, str) else create.to
+    if len(named) > limits.recipients:
         raise InvalidError.at(
             "/to", f"At most {limits.recipients} users in one call (NOTIFY_MAX_RECIPIENTS); send the rest in another."
         )
-    return list(dict.fromkeys(create.to))
+    recipients = list(dict.fromkeys(named))
+    if create.exclude:
+        excluded = set(create.exclude)
+        recipients = [user for user in recipients if user not in excluded]
+        if not recipients:
+            raise InvalidError.at("/exclude", "This leaves nobody; name somebody else in `to`.")
+    return recipients
 
 
 def topics_of(create: Create, audience: Audience, limits: Limits) -> list[str]:
     """The topics it is published to, each once; none where it is for everyone."""
-    given = [audience.topic is not None, audience.topics is not None, audience.everyone is not None]
-    if sum(given) != 1:
+    if sum(each is not UNSET for each in (audience.topic, audience.topics, audience.everyone)) != 1:
         raise InvalidError.at("/to", 'Name one of `{"topic": …}`, `{"topics": […]}` and `{"everyone": true}`.')
     if len(create.exclude) > limits.recipients:
         raise InvalidError.at("/exclude", f"At most {limits.recipients} users (NOTIFY_MAX_RECIPIENTS).")
-    topics = [audience.topic] if audience.topic is not None else audience.topics or []
+    topics = [audience.topic] if audience.topic is not UNSET else audience.topics or []
     if len(topics) > limits.topics:
         raise InvalidError.at("/to/topics", f"At most {limits.topics} topics in one call (NOTIFY_MAX_TOPICS).")
     return list(dict.fromkeys(topics))
