@@ -141,6 +141,7 @@ def asyncapi_document() -> dict[str, Any]:
 def _schemas() -> dict[str, Any]:
     types = [*(event.data for event in _STREAM_EVENTS), *_FROM_SERVER, *_FROM_CLIENT, StreamQuery, SocketQuery]
     _, schemas = msgspec.json.schema_components(list(dict.fromkeys(types)), ref_template=_REF)
+    schemas["Audience"] |= {"minProperties": 1, "maxProperties": 1}
     return dict(sorted(schemas.items()))
 
 

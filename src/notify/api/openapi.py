@@ -75,6 +75,8 @@ def openapi_document(app: Litestar) -> dict[str, Any]:
     schema_of = dict(zip(types, schemas, strict=True))
     # What `changes_of` asks of an edit beyond its fields.
     components["Edit"]["minProperties"] = 1
+    # And `topics_of` of an audience.
+    components["Audience"] |= {"minProperties": 1, "maxProperties": 1}
     paths: dict[str, dict[str, Any]] = {}
     for path, method, handler, described in routes:
         operation = _operation(path, handler, described, schema_of, components)

@@ -70,11 +70,7 @@ class Audience(Struct, frozen=True, forbid_unknown_fields=True):
 class Create(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a producer asks for."""
 
-    to: (
-        UserId
-        | Annotated[list[UserId], Meta(min_length=1)]
-        | Annotated[Audience, Meta(extra_json_schema={"minProperties": 1, "maxProperties": 1})]
-    )
+    to: UserId | Annotated[list[UserId], Meta(min_length=1)] | Audience
     exclude: Annotated[list[UserId], Meta(description="Users who do not get it although it is for them too.")] = (
         msgspec.field(default_factory=list)
     )
