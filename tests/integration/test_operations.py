@@ -5,6 +5,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
+from notify.app import Service
 from support.audiences import EVERYONE, publish, subscribe, titles
 
 ALICE = {"user_id": "alice"}
@@ -96,6 +97,33 @@ async def test_a_recall_takes_it_back_and_from_those_who_come_later(client: http
     assert (await operation(client, id_))["recalled_at"] is not None
     assert (await client.patch(f"/v1/operations/{id_}", json={"title": "b"})).status_code == 404
     assert (await client.patch(f"/v1/operations/{kept}", json={"title": "b"})).status_code == 200
+
+
+async def test_however_often_something_is_edited_nobody_misses_what_else_was_published_or_recalled(
+    service: Service, client: httpx.AsyncClient
+) -> None:
+    for user in ("alice", "bob"):
+        await titles(client, user)
+    wrong = await publish(client, EVERYONE, "wrong")
+    kept = await publish(client, EVERYONE, "kept")
+    assert await titles(client, "alice") == ["kept", "wrong"]
+    await client.delete(f"/v1/operations/{wrong}")
+    for n in range(3):
+        await client.patch(f"/v1/operations/{kept}", json={"title": f"{n}"})
+    async with service.database.connection() as connection:
+        # As many edits as nobody wants to wait for.
+        head = await connection.fetchval(
+            """
+            INSERT INTO notify.entries (app_id, key, position, publication_id, change, entered_at)
+            SELECT 'default', '*', head + n, $1, 'edit', now() FROM notify.logs, generate_series(1, 1500) AS n
+            WHERE app_id = 'default'
+            RETURNING (SELECT head + 1500 FROM notify.logs WHERE app_id = 'default')
+            """,
+            UUID(kept),
+        )
+        await connection.execute("UPDATE notify.logs SET head = $1 WHERE app_id = 'default'", head)
+    for user in ("alice", "bob"):
+        assert await titles(client, user) == ["2"]
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])

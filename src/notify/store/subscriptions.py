@@ -42,8 +42,7 @@ class Subscriptions:
     async def subscribe(self, app_id: str, pairs: Sequence[Pair]) -> list[Subscribed | None]:
         """In one statement, for each pair in its place. None where the user has as many as they may have."""
         settings = await self._topics.deciding(app_id, (pair.topic for pair in pairs))
-        rows = await self._database.execute(
-            "subscribe",
+        wanted = (
             app_id,
             list(settings),
             [None if said is None else said.late_entries for said in settings.values()],
@@ -53,6 +52,8 @@ class Subscriptions:
             self._most_per_user,
             self._clock.now(),
         )
+        sql = self._database.statements["subscribe"]
+        rows = await self._database.committed(lambda connection: connection.fetch(sql, *wanted))
         await self._settle.pull([InboxKey(app_id, pairs[row["place"] - 1].user_id) for row in rows if row["is_late"]])
         first = {pairs[row["place"] - 1]: row for row in rows}
         return [_subscribed(pair, place, first[pair]) for place, pair in enumerate(pairs, 1)]

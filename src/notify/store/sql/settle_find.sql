@@ -1,9 +1,9 @@
 -- settle_find: what the publication logs hold for these inboxes, which are locked, past where each was filled up to: of each
--- the newest entries, and what it has of them. Where the user shows up for the first time, of what is for everyone only the
--- last few.
+-- the newest publications, and whatever was edited or recalled of what it has, however much else the log holds. Where the
+-- user shows up for the first time, of what is for everyone only the last few.
 SELECT
     asked.place, coalesce(log.head, 0) AS log_head, entry.position, entry.publication_id, entry.change, entry.key,
-    had.id AS notification_id,
+    entry.notification_id,
     ARRAY(
         SELECT topic
         FROM notify.subscriptions AS late
@@ -12,48 +12,66 @@ SELECT
 FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS asked (app_id, user_id, place)
 JOIN notify.inboxes AS inbox ON inbox.app_id = asked.app_id AND inbox.user_id = asked.user_id
 LEFT JOIN notify.logs AS log ON log.app_id = inbox.app_id
-LEFT JOIN LATERAL (
-    SELECT DISTINCT ON (found.position) found.*
+CROSS JOIN LATERAL (
+    SELECT coalesce(array_agg(wanted.key), '{}') AS keys, coalesce(array_agg(wanted.after), '{}') AS afters
     FROM (
-        (
-            SELECT position, publication_id, change, key
-            FROM notify.entries
-            WHERE app_id = inbox.app_id AND key = '*' AND position > inbox.pulled
-            ORDER BY position DESC
+        SELECT '*' AS key, inbox.pulled AS after
+        WHERE inbox.pulled IS NOT NULL
+        UNION ALL
+        SELECT
+            topic,
+            CASE WHEN is_late THEN since ELSE greatest(inbox.pulled, since) END
+        FROM notify.subscriptions AS subscription
+        WHERE subscription.app_id = inbox.app_id AND subscription.user_id = inbox.user_id
+    ) AS wanted
+) AS follows
+LEFT JOIN LATERAL (
+    (
+        SELECT published.position, published.publication_id, published.change, published.key, had.id AS notification_id
+        FROM (
+            SELECT DISTINCT ON (found.position) found.*
+            FROM (
+                SELECT of_key.*
+                FROM unnest(follows.keys, follows.afters) AS wanted (key, after)
+                CROSS JOIN LATERAL (
+                    SELECT position, publication_id, change, key
+                    FROM notify.entries
+                    WHERE app_id = inbox.app_id AND key = wanted.key AND position > wanted.after AND change = 'publish'
+                    ORDER BY position DESC
+                    LIMIT (SELECT $3::integer)
+                ) AS of_key
+                UNION ALL
+                (
+                    SELECT position, publication_id, change, key
+                    FROM notify.entries
+                    WHERE inbox.pulled IS NULL
+                        AND app_id = inbox.app_id
+                        AND key = '*'
+                        AND change = 'publish'
+                        AND entered_at >= $4::timestamptz
+                    ORDER BY position DESC
+                    LIMIT (SELECT $5::integer)
+                )
+            ) AS found
+            ORDER BY found.position DESC
             LIMIT (SELECT $3::integer)
-        )
-        UNION ALL
-        (
-            SELECT position, publication_id, change, key
-            FROM notify.entries
-            WHERE inbox.pulled IS NULL
-                AND app_id = inbox.app_id
-                AND key = '*'
-                AND change = 'publish'
-                AND entered_at >= $4::timestamptz
-            ORDER BY position DESC
-            LIMIT (SELECT $5::integer)
-        )
-        UNION ALL
-        (
-            SELECT of_topic.*
-            FROM notify.subscriptions AS subscription
-            CROSS JOIN LATERAL (
-                SELECT position, publication_id, change, key
-                FROM notify.entries
-                WHERE app_id = inbox.app_id
-                    AND key = subscription.topic
-                    AND position > CASE
-                        WHEN subscription.is_late THEN subscription.since ELSE greatest(inbox.pulled, subscription.since)
-                    END
-                ORDER BY position DESC
-                LIMIT (SELECT $3::integer)
-            ) AS of_topic
-            WHERE subscription.app_id = inbox.app_id AND subscription.user_id = inbox.user_id
-        )
-    ) AS found
-    ORDER BY found.position DESC
-    LIMIT (SELECT $3::integer)
+        ) AS published
+        LEFT JOIN notify.notifications AS had
+            ON had.publication_id = published.publication_id AND had.inbox_id = inbox.id
+    )
+    UNION ALL
+    (
+        SELECT DISTINCT ON (changed.publication_id)
+            changed.position, changed.publication_id, changed.change, changed.key, had.id
+        FROM unnest(follows.keys, follows.afters) AS wanted (key, after)
+        JOIN notify.entries AS changed
+            ON changed.app_id = inbox.app_id
+            AND changed.key = wanted.key
+            AND changed.position > wanted.after
+            AND changed.change <> 'publish'
+        JOIN notify.notifications AS had
+            ON had.publication_id = changed.publication_id AND had.inbox_id = inbox.id
+        ORDER BY changed.publication_id, changed.position DESC
+    )
 ) AS entry ON true
-LEFT JOIN notify.notifications AS had ON had.publication_id = entry.publication_id AND had.inbox_id = inbox.id
 ORDER BY asked.place, entry.position
