@@ -47,6 +47,7 @@ from notify.live.listener import Listener
 from notify.live.pulling import Pulling
 from notify.live.registry import Registry
 from notify.live.roster import Roster
+from notify.live.timing import Timing
 from notify.metrics import Metrics
 from notify.settings import Settings
 from notify.store.bulk import BulkMarks
@@ -133,7 +134,7 @@ class Service:
             LateComers(settings.late_entries, timedelta(seconds=settings.late_seconds)),
         )
         self.publications = Publications(self.database, self.clock, self._published)
-        self.reader = Reader(self.database, self.settle.settle)
+        self.reader = Reader(self.database, self.clock, self.settle.settle)
         self.following = Following(self.reader)
         self.inboxes = Inboxes(self.reader, self.following)
         self.bulk_marks = BulkMarks(self.database, self.inboxes, self.clock, self.metrics, self._committed)
@@ -161,6 +162,7 @@ class Service:
         self.subscriptions = Subscriptions(
             self.database, self.topics, self.settle, self.clock, most_per_user=settings.max_subscriptions_per_user
         )
+        self.timing = Timing(self.following, self.settle, self.clock)
         self.hub = Hub(
             self.following,
             self.metrics,
@@ -170,6 +172,7 @@ class Service:
                 grace_seconds=settings.feed_grace_seconds,
                 safety_poll_seconds=settings.safety_poll_seconds,
             ),
+            on_due=self.timing.watch,
         )
         self.pulling = Pulling(self.hub, self.settle)
         self.roster = Roster(
@@ -225,6 +228,7 @@ class Service:
             for part in (
                 self.hub,
                 self.pulling,
+                self.timing,
                 self.roster,
                 self.doorbell,
                 self.registry,
@@ -283,13 +287,14 @@ class Service:
         provided: dict[str, Any] = {
             "authenticator": self.authenticator,
             "bulk_marks": self.bulk_marks,
+            "clock": self.clock,
             "database": self.database,
             "devices": self.devices,
             "identities": self.identities,
             "hub": self.hub,
             "inboxes": self.inboxes,
             "publications": self.publications,
-            "known": Known(self.hub, self.listener, self.pulling),
+            "known": Known(self.hub, self.listener, self.pulling, self.clock),
             "metrics": self.metrics,
             "outbox": self.outbox,
             "parts": parts,
@@ -300,7 +305,7 @@ class Service:
             "subscriptions": self.subscriptions,
             "topics": self.topics,
             "socket_parts": SocketParts(
-                parts, self.roster, self.writer, self.bulk_marks, self.authenticator, self.settings
+                parts, self.roster, self.writer, self.bulk_marks, self.authenticator, self.clock, self.settings
             ),
             "writer": self.writer,
         }

@@ -25,6 +25,9 @@ class Metrics:
             registry=registry,
         )
         self.published = Counter("notify_published", "Publications to topics and to everyone.", registry=registry)
+        self.due = Counter(
+            "notify_due", "Notifications that expired or came back from where they were snoozed to.", registry=registry
+        )
         self.pulled = Counter("notify_pulled", "Changes that publications made in inboxes.", registry=registry)
         self.created = Counter(
             "notify_created", "Notifications written, by where they came from.", ["source"], registry=registry

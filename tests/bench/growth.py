@@ -26,6 +26,7 @@ import psycopg
 from msgspec import Struct
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
+from notify.core.clock import SystemClock
 from notify.core.position import Position
 from notify.core.states import STATES_OF
 from notify.store.database import Database, Record
@@ -197,7 +198,7 @@ async def _measured(url: str, user_id: str) -> dict[str, Line]:
     database = _Overheard(url, Statements("notify"), pool_size=2, timeout_seconds=4.5)
     await database.open()
     try:
-        reader = Reader(database, _settle_nothing)
+        reader = Reader(database, SystemClock(), _settle_nothing)
         inboxes = Inboxes(reader, Following(reader))
         newest = (await inboxes.state(APP, user_id)).position
         lines: dict[str, Line] = {}
@@ -226,7 +227,7 @@ async def _lists(inboxes: Inboxes, user_id: str) -> list[Read]:
     for status in STATES_OF:
         for type_ in (None, "common", "rare"):
             for window, (since, until) in windows.items():
-                filters = Filters(status, type_, since, until)
+                filters = Filters(status, type_, None, since, until)
                 name = f"list {status}{f' {type_}' if type_ else ''}{window}"
                 reads.append(Read(name, partial(inboxes.page, APP, user_id, filters, LIMIT, None)))
                 if window in {"", " until"} and type_ != "rare":

@@ -32,7 +32,7 @@ from notify.cli.server import configured
 from notify.core.notification import Create, content_of
 from notify.live.hub import Follower
 from notify.settings import Settings
-from notify.store.commands import CreateCommand, PublishCommand, Sent, SentItem
+from notify.store.commands import CreateCommand, SendCommand, Sent, SentItem
 from notify.store.many import InboxKey
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -188,7 +188,7 @@ async def measure(url: str, rounds: int) -> None:
         with_token = f"authorization: Bearer {token}"
         write = service.writer.create
 
-        async def written_at_once(command: CreateCommand | PublishCommand) -> Sent:
+        async def written_at_once(command: SendCommand) -> Sent:
             assert isinstance(command, CreateCommand)
             return Sent.of(command, [SentItem(command.recipients[0].id, USER, "3f9a1c7e2b.42")])
 

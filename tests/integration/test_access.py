@@ -53,6 +53,10 @@ CALLS = {
     "POST /v1/notifications/{notification_id}/seen": MARK,
     "POST /v1/notifications/{notification_id}/archive": MARK,
     "POST /v1/notifications/{notification_id}/unarchive": MARK,
+    "POST /v1/notifications/{notification_id}/snooze": Call(
+        Access.INBOX, body={"until": "2026-03-02T12:00:00Z"}, query=ALICE
+    ),
+    "POST /v1/notifications/{notification_id}/unsnooze": MARK,
     "DELETE /v1/notifications/{notification_id}": Call(Access.INBOX, 204, query=ALICE),
     "POST /v1/notifications/read-all": MARK_ALL,
     "POST /v1/notifications/seen-all": MARK_ALL,

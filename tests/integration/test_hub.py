@@ -167,7 +167,7 @@ class Stage:
     def use(self, limits: HubLimits) -> None:
         self.following = HeldFollowing(self.reader)
         self.snapshots = HeldSnapshots(self.reader)
-        self.hub = Hub(self.following, self.metrics, limits)
+        self.hub = Hub(self.following, self.metrics, limits, on_due=self.here.service.timing.watch)
         self.parts = Parts(self.hub, self.snapshots, self.here.service.devices, self.metrics, NoRoster())
 
     async def open(self) -> None:
@@ -403,7 +403,9 @@ async def test_what_is_shown_from_memory_is_to_the_byte_what_the_database_says(s
     await stage.here.change(key, stage.here.commits[0].id, "read")
     stage.tell()
     from_memory = {event.seq: event.sse for event in watching.feed.tail.after(0)}
-    elsewhere = Hub(Following(stage.reader), stage.metrics, HubLimits(PLENTY, PLENTY, NEVER, NEVER))
+    elsewhere = Hub(
+        Following(stage.reader), stage.metrics, HubLimits(PLENTY, PLENTY, NEVER, NEVER), stage.here.service.timing.watch
+    )
     news = await elsewhere.page(watching.feed, 0)
     read = Watching(elsewhere, key)
     elsewhere._apply(read.feed, msgspec.structs.replace(news, inbox=before_all(news)))

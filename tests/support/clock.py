@@ -1,13 +1,20 @@
-"""A clock whose time of day stands still until it is told to move."""
+"""A clock whose time of day stands still until it is told to move. Whoever waits for it wakes when it has moved far
+enough, or when that has really gone by.
+"""
 
+import asyncio
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from notify.core.clock import Clock, Timer
 
-class ManualClock:
+
+class ManualClock(Clock):
     def __init__(self) -> None:
         self._now = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
         self._skipped = timedelta()
+        self._timers: set[_ManualTimer] = set()
 
     def now(self) -> datetime:
         # A microsecond a look, so that what happens later is later.
@@ -17,6 +24,40 @@ class ManualClock:
     def advance(self, by: timedelta) -> None:
         self._now += by
         self._skipped += by
+        for timer in sorted(self._timers, key=lambda timer: timer.at):
+            timer.look()
 
     def monotonic(self) -> float:
         return time.monotonic() + self._skipped.total_seconds()
+
+    def call_later(self, seconds: float, callback: Callable[[], object]) -> Timer:
+        timer = _ManualTimer(self.monotonic() + seconds, callback, self)
+        self._timers.add(timer)
+        timer.look()
+        return timer
+
+    def forget(self, timer: "_ManualTimer") -> None:
+        self._timers.discard(timer)
+
+
+class _ManualTimer:
+    def __init__(self, at: float, callback: Callable[[], object], clock: ManualClock) -> None:
+        self.at = at
+        self._callback = callback
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._handle: asyncio.TimerHandle | None = None
+
+    def look(self) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+        self._handle = self._loop.call_later(max(0.0, self.at - self._clock.monotonic()), self._fire)
+
+    def cancel(self) -> None:
+        self._clock.forget(self)
+        if self._handle is not None:
+            self._handle.cancel()
+
+    def _fire(self) -> None:
+        self._clock.forget(self)
+        self._callback()

@@ -6,7 +6,15 @@ from hypothesis import strategies as st
 from notify.core.ids import uuid7
 from notify.core.notification import Content
 from notify.core.position import Position
-from notify.store.commands import AckCommand, ChangeCommand, Command, CreateCommand, PublishCommand, Steps
+from notify.store.commands import (
+    AckCommand,
+    ChangeCommand,
+    Command,
+    CreateCommand,
+    PublishCommand,
+    ScheduleCommand,
+    Steps,
+)
 
 USERS = "alice", "bob", "carol"
 IDS = [uuid7() for _ in range(3)]
@@ -36,7 +44,7 @@ def touched(command: Command) -> list[object]:
             return [] if key is None else [(to.user_id, key) for to in command.recipients]
         case ChangeCommand():
             return [command.id]
-        case PublishCommand():
+        case PublishCommand() | ScheduleCommand():
             return []
         case AckCommand():
             return [("ack", command.user_id, command.device)]

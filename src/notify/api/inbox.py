@@ -1,7 +1,6 @@
 """What users do: list, count, look at, mark and delete what is in an inbox, and follow its changes."""
 
-from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from litestar import Controller
@@ -33,16 +32,18 @@ from notify.api.messages import (
     MarkAll,
     MarkedAllAnswer,
     Owner,
+    SnoozeBody,
 )
 from notify.api.routes import route
+from notify.core.clock import Clock
 from notify.core.errors import (
-    InvalidError,
     NotFoundError,
     OverloadedError,
     PositionUnknownError,
 )
 from notify.core.notification import Notification
 from notify.core.states import BulkMark, Mark
+from notify.core.times import in_utc, put_off_until
 from notify.live.known import Known
 from notify.store.bulk import BulkMarks
 from notify.store.commands import ChangeCommand, Changed
@@ -55,7 +56,7 @@ __all__ = ("ChangesController", "InboxController")
 _READING = ("If-None-Match", "Notify-Position")
 
 
-def _marking(mark: Mark, operation_id: str, summary: str) -> HTTPRouteHandler:
+def _marking(mark: Mark | Literal["unsnooze"], operation_id: str, summary: str) -> HTTPRouteHandler:
     @post(
         f"/{{notification_id:uuid}}/{mark}",
         operation_id=operation_id,
@@ -133,7 +134,11 @@ class InboxController(Controller):
             check_reached(request, state)
             if unchanged_since(request, state.position):
                 return not_modified(state.position)
-        filters = Filters(query.status, query.type, _in_utc("since", query.since), _in_utc("until", query.until))
+        since, until = (
+            None if time is None else in_utc(name, time)
+            for name, time in (("since", query.since), ("until", query.until))
+        )
+        filters = Filters(query.status, query.type, query.topic, since, until)
         page = await inboxes.page(app_id, user_id, filters, query.limit, query.cursor)
         inbox = page.inbox
         check_reached(request, inbox)
@@ -205,6 +210,36 @@ class InboxController(Controller):
     seen = _marking("seen", "markSeen", "Mark as seen")
     archive = _marking("archive", "archive", "Archive: out of the inbox and its counters, but kept")
     unarchive = _marking("unarchive", "unarchive", "Bring back from the archive")
+    unsnooze = _marking("unsnooze", "unsnooze", "Bring back what is snoozed now, as unread and newest")
+
+    @post(
+        "/{notification_id:uuid}/snooze",
+        operation_id="snooze",
+        summary="Snooze: out of the inbox and its counters until then",
+        status_code=200,
+        opt=route(
+            Access.INBOX,
+            answer=ChangedAnswer,
+            body=SnoozeBody,
+            query=Owner,
+            examples={"Until tomorrow": {"until": "2026-12-01T08:00:00Z"}},
+            problems=(NotFoundError, OverloadedError),
+        ),
+    )
+    async def snooze(
+        self,
+        request: Request[Any, Any, Any],
+        notification_id: FromPath[UUID],
+        writer: NamedDependency[Writer],
+        clock: NamedDependency[Clock],
+    ) -> Answer:
+        """It comes back as unread and newest, on every device. Doing it again moves the time."""
+        app_id, user_id = owner_of(request, read_query(request, Owner).user_id)
+        asked = await read_body(request, SnoozeBody)
+        until = put_off_until(asked.until, clock.now())
+        changed = await _changed(writer, ChangeCommand(app_id, user_id, notification_id, "snooze", until=until))
+        return json_answer(ChangedAnswer(changed.notification, str(changed.position)), position=changed.position)
+
     read_all = _marking_all("read", "markAllRead", "Mark everything as read")
     seen_all = _marking_all("seen", "markAllSeen", "Mark everything as seen")
     archive_all = _marking_all("archive", "archiveAll", "Archive everything")
@@ -261,16 +296,15 @@ def _known_state(request: Request[Any, Any, Any], known: Known, app_id: str, use
     return None if names_position(request) else known.state(app_id, user_id)
 
 
-async def _change(request: Request[Any, Any, Any], writer: Writer, id_: UUID, mark: Mark) -> Changed:
+async def _change(
+    request: Request[Any, Any, Any], writer: Writer, id_: UUID, mark: Mark | Literal["unsnooze"]
+) -> Changed:
     app_id, user_id = owner_of(request, read_query(request, Owner).user_id)
-    changed = await writer.change(ChangeCommand(app_id, user_id, id_, mark))
+    return await _changed(writer, ChangeCommand(app_id, user_id, id_, mark))
+
+
+async def _changed(writer: Writer, command: ChangeCommand) -> Changed:
+    changed = await writer.change(command)
     if changed is None:
         raise NotFoundError("There is no such notification in this inbox, or it was deleted.")
     return changed
-
-
-def _in_utc(name: str, time: datetime | None) -> datetime | None:
-    try:
-        return None if time is None else time.astimezone(UTC)
-    except OverflowError as error:
-        raise InvalidError.at(name, "In UTC this time is not within the years 1 to 9999.") from error

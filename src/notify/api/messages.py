@@ -13,6 +13,8 @@ from notify.core.notification import Notification
 from notify.core.problem import Problem
 from notify.core.states import Status
 from notify.core.text import AppId, Line, NotificationType, UserId
+from notify.core.times import Time
+from notify.core.topic import Topic
 from notify.store.commands import SentItem
 from notify.store.identities import ApiKey, App
 from notify.store.inbox import Counts
@@ -28,7 +30,6 @@ PositionText = Annotated[
     ),
 ]
 Limit = Annotated[int, Meta(ge=1, le=100)]
-Time = Annotated[datetime, Meta(tz=True)]
 CursorText = Annotated[
     str,
     Meta(max_length=512, pattern=r"^[A-Za-z0-9_\-]*$(?!\n)", description="`next_cursor` of the page before."),
@@ -48,9 +49,10 @@ class ListQuery(Owner, frozen=True, forbid_unknown_fields=True, kw_only=True):
     cursor: CursorText | None = None
     status: Annotated[
         Status,
-        Meta(description="`inbox` is what is not archived, `all` is that and the archived ones."),
+        Meta(description="`inbox` is what is neither archived nor snoozed, `all` is that and those."),
     ] = "inbox"
     type: NotificationType | None = None
+    topic: Annotated[Topic, Meta(description="Published to this topic.")] | None = None
     since: Annotated[Time, Meta(description="Arrived at this time or later.")] | None = None
     until: Annotated[Time, Meta(description="Arrived before this time.")] | None = None
 
@@ -60,6 +62,10 @@ class CountQuery(Owner, frozen=True, forbid_unknown_fields=True, kw_only=True):
         list[NotificationType],
         Meta(max_length=50, description="Also count within this type; may be given several times."),
     ] = msgspec.field(default_factory=list)
+
+
+class SnoozeBody(Struct, frozen=True, forbid_unknown_fields=True):
+    until: Annotated[Time, Meta(description="When it comes back, at most 400 days ahead.")]
 
 
 class ChangesQuery(Owner, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -62,8 +62,10 @@ class OperationsController(Controller):
         leaves out stays, `null` clears.
         """
         read_query(request, NoQuery)
-        changes = changes_of(await read_body(request, Edit), settings_of(request).limits)
-        return json_answer(await publications.edit(caller_of(request).app_id, operation_id, changes))
+        asked = await read_body(request, Edit)
+        changes = changes_of(asked, settings_of(request).limits)
+        app_id = caller_of(request).app_id
+        return json_answer(await publications.edit(app_id, operation_id, changes, resurface=asked.resurface))
 
     @delete(
         "/{operation_id:uuid}",

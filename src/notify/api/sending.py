@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import itertools
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from notify.api.handlers import patch, post
 from notify.api.inputs import NoQuery, header, read_body, read_query, settings_of
 from notify.api.messages import BatchAnswer, BatchBody, BatchItem, ChangedAnswer, Owner, SentAnswer
 from notify.api.routes import route
+from notify.core.clock import Clock
 from notify.core.decoding import decoded
 from notify.core.errors import (
     DatabaseAwayError,
@@ -33,8 +35,17 @@ from notify.core.identity import Caller
 from notify.core.ids import uuid7
 from notify.core.notification import Audience, Create, Edit, changes_of, content_of, recipients_of, topics_of
 from notify.core.problem import problem_of
+from notify.core.times import expiry, send_time
 from notify.settings import Settings
-from notify.store.commands import ChangeCommand, CreateCommand, IdempotencyKey, PublishCommand, Sent
+from notify.store.commands import (
+    ChangeCommand,
+    CreateCommand,
+    IdempotencyKey,
+    PublishCommand,
+    ScheduleCommand,
+    SendCommand,
+    Sent,
+)
 from notify.store.writer import Writer
 
 __all__ = ("CREATE", "SendingController", "command_of", "idempotency_key")
@@ -47,7 +58,7 @@ _CREATED = 201
 _ACCEPTED = 202
 _REPLAYED = [(b"idempotency-replayed", b"true")]
 _decode_create = msgspec.json.Decoder(Create).decode
-_Command = CreateCommand | PublishCommand | ProblemError
+_Command = SendCommand | ProblemError
 _canonical = msgspec.json.Encoder(order="sorted").encode
 
 _CREATE_EXAMPLE = {
@@ -87,17 +98,20 @@ class SendingController(Controller):
         self,
         request: Request[Any, Any, Any],
         writer: NamedDependency[Writer],
+        clock: NamedDependency[Clock],
     ) -> Answer:
         """Stores it for each named user, all or none, and answers once it is committed. With an `Idempotency-Key` the
         same call sent again gets the first one's answer and `Idempotency-Replayed: true`.
 
         To `{"topic"}`, `{"topics"}` or `{"everyone"}` it is published: 202, with the id of the operation. Those it is
-        for have it when they are connected, or as soon as they look.
+        for have it when they are connected, or as soon as they look. With a `send_at` to come it waits: 202, with the
+        id that `DELETE /v1/scheduled/{id}` takes.
         """
         read_query(request, NoQuery)
         asked = await read_body(request, Create)
         caller = caller_of(request)
-        sent = await writer.create(command_of(caller, asked, settings_of(request), _key_in(request, CREATE, asked)))
+        key = _key_in(request, CREATE, asked)
+        sent = await writer.create(command_of(caller, asked, settings_of(request), clock.now(), key))
         return json_answer(
             SentAnswer(sent.id, sent.items or UNSET),
             status=_CREATED if sent.items else _ACCEPTED,
@@ -122,6 +136,7 @@ class SendingController(Controller):
         self,
         request: Request[Any, Any, Any],
         writer: NamedDependency[Writer],
+        clock: NamedDependency[Clock],
     ) -> Answer:
         """Each item is a create as `POST /v1/notifications` takes it and is answered for itself, in the same order: one
         that is wrong does not keep the others from being sent.
@@ -132,7 +147,8 @@ class SendingController(Controller):
         if len(asked.items) > settings.max_batch_items:
             raise InvalidError.at("/items", f"At most {settings.max_batch_items} items (NOTIFY_MAX_BATCH_ITEMS).")
         caller = caller_of(request)
-        commands = [_item_command(caller, item, settings) for item in asked.items]
+        now = clock.now()
+        commands = [_item_command(caller, item, settings, now) for item in asked.items]
         recipients = sum(command.rows for command in commands if not isinstance(command, ProblemError))
         if recipients > settings.max_batch_recipients:
             raise InvalidError.at(
@@ -181,13 +197,20 @@ class SendingController(Controller):
 
 
 def command_of(
-    caller: Caller, asked: Create, settings: Settings, key: IdempotencyKey | None = None
-) -> CreateCommand | PublishCommand:
+    caller: Caller, asked: Create, settings: Settings, now: datetime, key: IdempotencyKey | None = None
+) -> SendCommand:
     limits = settings.limits
-    if isinstance(asked.to, Audience):
-        topics = topics_of(asked, asked.to, limits)
-        return PublishCommand(caller.app_id, topics, asked.exclude, content_of(asked, limits), uuid7(), key)
-    return CreateCommand.to(caller.app_id, recipients_of(asked, limits), content_of(asked, limits), key)
+    send_at = send_time(asked.send_at, now)
+    content = content_of(asked, limits, expiry(asked.expires_at, asked.ttl_seconds, send_at or now))
+    topics = topics_of(asked, asked.to, limits) if isinstance(asked.to, Audience) else []
+    users = recipients_of(asked, limits)
+    if send_at is not None:
+        # Whom it is for is settled; whoever is excluded from users is not among them any more.
+        excluded = [] if users else asked.exclude
+        return ScheduleCommand(caller.app_id, users, topics, excluded, content, uuid7(), send_at, key)
+    if users:
+        return CreateCommand.to(caller.app_id, users, content, key)
+    return PublishCommand(caller.app_id, topics, asked.exclude, content, uuid7(), key)
 
 
 def idempotency_key(caller: Caller, call: str, text: str, asked: object) -> IdempotencyKey:
@@ -199,9 +222,9 @@ def idempotency_key(caller: Caller, call: str, text: str, asked: object) -> Idem
     )
 
 
-def _item_command(caller: Caller, item: msgspec.Raw, settings: Settings) -> _Command:
+def _item_command(caller: Caller, item: msgspec.Raw, settings: Settings, now: datetime) -> _Command:
     try:
-        return command_of(caller, decoded(_decode_create, bytes(item)), settings)
+        return command_of(caller, decoded(_decode_create, bytes(item)), settings, now)
     except ProblemError as problem:
         return problem
 

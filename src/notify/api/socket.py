@@ -17,6 +17,7 @@ from notify.api.inputs import position_at, read_query
 from notify.api.problems import refuse_handshake
 from notify.api.sending import CREATE, command_of, idempotency_key
 from notify.api.stream import LiveQuery, visitor_of
+from notify.core.clock import Clock
 from notify.core.errors import (
     FieldError,
     ForbiddenError,
@@ -69,6 +70,7 @@ class SocketParts(Struct, frozen=True):
     writer: Writer
     bulk_marks: BulkMarks
     authenticator: Authenticator
+    clock: Clock
     settings: Settings
 
 
@@ -193,7 +195,7 @@ class _Errands(Errands):
         asked, text = message.notification, message.idempotency_key
         key = None if text is None else idempotency_key(self._caller, CREATE, text, asked)
         try:
-            command = command_of(self._caller, asked, self._parts.settings, key)
+            command = command_of(self._caller, asked, self._parts.settings, self._parts.clock.now(), key)
         except InvalidError as error:
             inner = tuple(FieldError(f"/notification{one.pointer}", one.detail) for one in error.errors)
             raise InvalidError(error.detail, errors=inner) from error

@@ -1,5 +1,6 @@
 """What a notification is, what a producer may send, and the bounds on both."""
 
+import math
 import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -10,6 +11,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from notify.core.errors import InvalidError
 from notify.core.text import ActionId, CollapseKey, Label, Line, NotificationType, Text, Title, Url, UserId
+from notify.core.times import Seconds, Time
 from notify.core.topic import Topic
 
 __all__ = (
@@ -57,6 +59,7 @@ Data = Annotated[
     Meta(description="Anything the application wants to find beside the notification.", examples=[{"table": 7}]),
 ]
 Actions = Annotated[list[Action], Meta(max_length=5)]
+Progress = Annotated[float, Meta(ge=0, le=1, description="How far it is: 0 to 1.", examples=[0.4])]
 
 
 class Audience(Struct, frozen=True, forbid_unknown_fields=True):
@@ -83,6 +86,12 @@ class Create(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     actions: Actions | None = None
     actor: Actor | None = None
     collapse_key: CollapseKey | None = None
+    progress: Progress | None = None
+    send_at: (
+        Annotated[Time, Meta(description="When to send it, up to 400 days ahead. At once if absent or past.")] | None
+    ) = None
+    expires_at: Annotated[Time, Meta(description="When it is gone again, from every device.")] | None = None
+    ttl_seconds: Annotated[Seconds, Meta(description="The same, counted from when it is sent.")] | None = None
 
 
 class Edit(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -95,6 +104,10 @@ class Edit(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     url: Url | UnsetType | None = UNSET
     actions: Actions | UnsetType | None = UNSET
     actor: Actor | UnsetType | None = UNSET
+    progress: Progress | UnsetType | None = UNSET
+    resurface: Annotated[
+        bool, Meta(description="Also bring it back to the top of the inbox, as unread, even from the archive.")
+    ] = False
 
 
 class Notification(Struct, frozen=True, kw_only=True, gc=False):
@@ -145,6 +158,8 @@ class Content(Struct, frozen=True):
     actions: str | None
     actor: str | None
     collapse_key: str | None
+    progress: float | None = None
+    expires_at: datetime | None = None
 
 
 def recipients_of(create: Create, limits: Limits) -> list[str]:
@@ -177,7 +192,7 @@ def topics_of(create: Create, audience: Audience, limits: Limits) -> list[str]:
     return list(dict.fromkeys(topics))
 
 
-def content_of(create: Create, limits: Limits) -> Content:
+def content_of(create: Create, limits: Limits, expires_at: datetime | None = None) -> Content:
     return Content(
         type=create.type,
         level=create.level,
@@ -188,12 +203,14 @@ def content_of(create: Create, limits: Limits) -> Content:
         actions=_encoded(create.actions),
         actor=_encoded(create.actor),
         collapse_key=create.collapse_key,
+        progress=_checked_progress(create.progress),
+        expires_at=expires_at,
     )
 
 
-def changes_of(edit: Edit, limits: Limits) -> dict[str, str | None]:
+def changes_of(edit: Edit, limits: Limits) -> dict[str, str | float | None]:
     """The columns an edit sets, and to what."""
-    changes: dict[str, str | None] = {}
+    changes: dict[str, str | float | None] = {}
     if edit.title is not UNSET:
         changes["title"] = edit.title
     if edit.body is not UNSET:
@@ -208,11 +225,21 @@ def changes_of(edit: Edit, limits: Limits) -> dict[str, str | None]:
         changes["actions"] = _encoded(edit.actions)
     if edit.actor is not UNSET:
         changes["actor"] = _encoded(edit.actor)
-    if not changes:
+    if edit.progress is not UNSET:
+        changes["progress"] = _checked_progress(edit.progress)
+    if not changes and not edit.resurface:
         raise InvalidError(
-            "The body names nothing to change; send at least one of title, body, level, data, url, actions, actor."
+            "The body names nothing to change; send at least one of title, body, level, data, url, actions, actor, "
+            "progress and resurface."
         )
     return changes
+
+
+def _checked_progress(progress: float | None) -> float | None:
+    # JSON has no NaN, MessagePack does, and it is neither below nor above anything.
+    if progress is not None and math.isnan(progress):
+        raise InvalidError.at("/progress", "Send a number from 0 to 1.")
+    return progress
 
 
 def _checked_body(body: str | None, limits: Limits) -> str | None:

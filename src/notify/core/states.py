@@ -14,17 +14,19 @@ class State(IntEnum):
     SEEN = 1
     READ = 2
     ARCHIVED = 3
-    DELETED = 4
+    SNOOZED = 4
+    DELETED = 5
 
 
 Mark = Literal["read", "unread", "seen", "archive", "unarchive", "delete"]
 BulkMark = Literal["read", "seen", "archive"]
-Status = Literal["inbox", "unread", "read", "archived", "all"]
+Status = Literal["inbox", "unread", "read", "archived", "snoozed", "all"]
 
 STATES_OF: dict[Status, tuple[State, ...]] = {
     "inbox": (State.UNSEEN, State.SEEN, State.READ),
     "unread": (State.UNSEEN, State.SEEN),
     "read": (State.READ,),
     "archived": (State.ARCHIVED,),
-    "all": (State.UNSEEN, State.SEEN, State.READ, State.ARCHIVED),
+    "snoozed": (State.SNOOZED,),
+    "all": (State.UNSEEN, State.SEEN, State.READ, State.ARCHIVED, State.SNOOZED),
 }

@@ -3,7 +3,8 @@
 import asyncio
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 
 import structlog
 from msgspec import Struct
@@ -27,6 +28,10 @@ _PAUSE_WHEN_AWAY_SECONDS = 0.5
 _WAKING_SECONDS = 0.005
 _WAKES_PER_LOOK = 8
 """At the clock, which costs a part of what waking does."""
+
+
+OnDue = Callable[[InboxKey, datetime | None], None]
+"""With a followed inbox, and when time does something to it."""
 
 
 class HubLimits(Struct, frozen=True):
@@ -62,6 +67,7 @@ class Feed:
 
     __slots__ = (
         "_loading",
+        "due_at",
         "epoch",
         "floor",
         "followers",
@@ -83,6 +89,7 @@ class Feed:
         self.epoch = ""
         self.floor = 0
         self.unread = self.unseen = self.total = 0
+        self.due_at: datetime | None = None
         self.tail = Tail(0)
         self.followers: set[Follower] = set()
         self.is_stale = True
@@ -103,7 +110,7 @@ class Feed:
 
     @property
     def state(self) -> InboxState:
-        return InboxState(self.bounds, self.unread, self.unseen, self.total)
+        return InboxState(self.bounds, self.unread, self.unseen, self.total, self.due_at)
 
     async def loaded(self) -> None:
         if self._loading is not None:
@@ -118,6 +125,7 @@ class Feed:
         self.steps.clear()
         self.floor = inbox.bounds.floor
         self.unread, self.unseen, self.total = inbox.unread, inbox.unseen, inbox.total
+        self.due_at = inbox.due_at
 
     def start(self, inbox_id: int, inbox: InboxState) -> None:
         """For the first time, or over again in another epoch."""
@@ -135,8 +143,9 @@ class Feed:
 
 
 class Hub:
-    def __init__(self, following: Following, metrics: Metrics, limits: HubLimits) -> None:
+    def __init__(self, following: Following, metrics: Metrics, limits: HubLimits, on_due: OnDue) -> None:
         self._following = following
+        self._on_due = on_due
         self._metrics = metrics
         self._limits = limits
         self._feeds: dict[InboxKey, Feed] = {}
@@ -236,7 +245,7 @@ class Hub:
         shown: list[Feed] = []
         for feed, inbox in touched.items():
             if not feed.is_stale and feed.tail.head == inbox.bounds.head:
-                feed.take(inbox)
+                self._note(feed, inbox)
                 shown.append(feed)
             elif not feed.is_stale:
                 self._mark_stale(feed)
@@ -316,13 +325,19 @@ class Hub:
             # Too much to hold, or forgotten in part: followers that lag look for themselves, in the database.
             self._tail_bytes -= feed.tail.bytes
             feed.tail.restart(inbox.bounds.head)
-            feed.take(inbox)
+            self._note(feed, inbox)
         else:
             for change in news.changes:
                 if change.seq > feed.tail.head:
                     self._append(feed, change)
             feed.tail.reach(inbox.bounds.head)
-            feed.take(inbox)
+            self._note(feed, inbox)
+
+    def _note(self, feed: Feed, inbox: InboxState) -> None:
+        before = feed.due_at
+        feed.take(inbox)
+        if feed.due_at != before:
+            self._on_due(feed.key, feed.due_at)
 
     def _begin(self, feed: Feed, news: News) -> None:
         if not feed.is_loaded:
@@ -330,6 +345,7 @@ class Hub:
         self._tail_bytes -= feed.tail.bytes
         self._by_id.pop(feed.inbox_id, None)
         feed.start(news.inbox_id, news.inbox)
+        self._on_due(feed.key, feed.due_at)
         self._by_id[feed.inbox_id] = feed
         rung = self._rung_while_loading.get(feed.inbox_id)
         if rung is not None and (rung[0] != feed.epoch or rung[1] > feed.tail.head):
@@ -423,6 +439,7 @@ class Hub:
             self._loading -= not feed.is_loaded
             self._by_id.pop(feed.inbox_id, None)
             self._tail_bytes -= feed.tail.bytes
+            self._on_due(feed.key, None)
 
     def measure(self) -> None:
         self._metrics.followed_inboxes.set(len(self._feeds))

@@ -60,8 +60,9 @@ class BulkMarks:
         app_id, user_id, *_ = wanted
 
         async def mark(connection: Connection) -> Record:
-            await connection.execute(statements["lock"], [app_id], [user_id], [])
-            rows = await connection.fetch(statements["change_all"], *wanted, self._clock.now())
+            now = self._clock.now()
+            await connection.execute(statements["lock"], [app_id], [user_id], [], now)
+            rows = await connection.fetch(statements["change_all"], *wanted, now)
             return rows[0]
 
         return await self._database.committed(mark)

@@ -14,18 +14,26 @@ from notify.core.states import Mark
 
 __all__ = (
     "AckCommand",
+    "Action",
     "ChangeCommand",
     "Changed",
+    "Columns",
     "Command",
     "CreateCommand",
     "IdempotencyKey",
     "Publication",
     "PublishCommand",
     "Recipient",
+    "ScheduleCommand",
+    "SendCommand",
     "Sent",
     "SentItem",
     "Steps",
 )
+
+
+Action = Mark | Literal["snooze", "unsnooze", "edit", "resurface"]
+Columns = dict[str, str | float | None]
 
 
 class IdempotencyKey(Struct, frozen=True):
@@ -85,14 +93,35 @@ class PublishCommand(Struct, frozen=True):
         return 1
 
 
+class ScheduleCommand(Struct, frozen=True):
+    """To be sent later: to these users, to these topics, or to everyone if it names neither."""
+
+    app_id: str
+    user_ids: list[str]
+    topics: list[str]
+    excluded: list[str]
+    content: Content
+    id: UUID
+    send_at: datetime
+    key: IdempotencyKey | None = None
+
+    @property
+    def rows(self) -> int:
+        return 1
+
+
+SendCommand = CreateCommand | PublishCommand | ScheduleCommand
+
+
 class ChangeCommand(Struct, frozen=True):
-    """A mark or an edit of one notification; `user_id` None means whoever's it is in the app."""
+    """A mark, an edit or a snooze (`until`) of one notification; `user_id` None means whoever's it is in the app."""
 
     app_id: str
     user_id: str | None
     id: UUID
-    action: Mark | Literal["edit"]
-    columns: dict[str, str | None] = field(default_factory=dict)
+    action: Action
+    columns: Columns = field(default_factory=dict)
+    until: datetime | None = None
 
     @property
     def rows(self) -> int:
@@ -112,7 +141,7 @@ class AckCommand(Struct, frozen=True):
         return 1
 
 
-Command = CreateCommand | PublishCommand | ChangeCommand | AckCommand
+Command = SendCommand | ChangeCommand | AckCommand
 
 
 class SentItem(Struct, frozen=True):
@@ -157,7 +186,7 @@ class Steps:
         """The step that this command is in, the first being 0."""
         if isinstance(command, CreateCommand):
             return self._add_create(command)
-        if isinstance(command, PublishCommand):
+        if isinstance(command, PublishCommand | ScheduleCommand):
             return 0
         thing = command.id if isinstance(command, ChangeCommand) else (command.app_id, command.user_id, command.device)
         self._others[thing] += 1

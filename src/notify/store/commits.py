@@ -62,12 +62,14 @@ class Created(Struct, frozen=True, gc=False):
             actor=raw_json(content.actor),
             topic=None if publication is None else publication.topic,
             collapse_key=content.collapse_key,
+            progress=content.progress,
             created_at=self.at if publication is None else publication.at,
             arrived_at=self.arrived_at,
             updated_at=self.at,
             seen_at=None,
             read_at=None,
             archived_at=None,
+            expires_at=content.expires_at,
         )
 
 

@@ -1,6 +1,7 @@
 """What changed in inboxes past the positions they are known up to."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Literal, NamedTuple
 from uuid import UUID
 
@@ -40,6 +41,7 @@ class Head(NamedTuple):
 
     position: Position
     is_unsettled: bool
+    due_at: datetime | None
 
     def is_past(self, known: Position) -> bool:
         return self.position.epoch != known.epoch or self.position.seq > known.seq
@@ -71,9 +73,12 @@ class Following:
         return await self._pages.get(_Asked(key, after, limit))
 
     async def heads(self, keys: Sequence[InboxKey]) -> dict[InboxKey, Head]:
-        rows = await self._reader.database.fetch("heads", [key.app_id for key in keys], [key.user_id for key in keys])
+        names = [key.app_id for key in keys], [key.user_id for key in keys]
+        rows = await self._reader.database.fetch("heads", *names, self._reader.clock.now())
         return {
-            InboxKey(row["app_id"], row["user_id"]): Head(Position(row["epoch"], row["head"]), row["unsettled"])
+            InboxKey(row["app_id"], row["user_id"]): Head(
+                Position(row["epoch"], row["head"]), row["unsettled"], row["due_at"]
+            )
             for row in rows
         }
 

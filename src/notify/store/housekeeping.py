@@ -77,7 +77,7 @@ class Housekeeping:
             old = await connection.fetch(statements["purge_find"], before, _ROWS_PER_TRANSACTION)
             if old:
                 inboxes = {(row["app_id"], row["user_id"]) for row in old}
-                await connection.execute(statements["lock"], *map(list, zip(*inboxes, strict=True)), [])
+                await connection.execute(statements["lock"], *map(list, zip(*inboxes, strict=True)), [], before)
                 await connection.execute(statements["purge"], [row["id"] for row in old], before)
         self._metrics.purged.labels("tombstone").inc(len(old))
         return len(old)

@@ -32,11 +32,12 @@ _STATES_OF = {status: f"{{{','.join(str(int(state)) for state in states)}}}" for
 class Filters(Struct, frozen=True):
     status: Status = "inbox"
     type: str | None = None
+    topic: str | None = None
     since: datetime | None = None
     until: datetime | None = None
 
     def __str__(self) -> str:
-        return repr((self.status, self.type, self.since, self.until))
+        return repr((self.status, self.type, self.topic, self.since, self.until))
 
 
 class Page(Struct, frozen=True):
@@ -113,7 +114,10 @@ class Inboxes:
         return inbox_state(rows[0]), counts
 
     async def get(self, app_id: str, user_id: str | None, id_: UUID) -> tuple[Notification, InboxState]:
-        rows = await self._reader.database.fetch("get", id_, app_id, user_id)
+        rows = await self._reader.database.fetch("get", id_, app_id, user_id, self._reader.clock.now())
+        if rows and rows[0]["unsettled"]:
+            await self._reader.settle([InboxKey(app_id, rows[0]["user_id"])])
+            rows = await self._reader.database.fetch("get", id_, app_id, user_id, self._reader.clock.now())
         if not rows:
             raise NotFoundError
         return notification_from(rows[0], rows[0]["user_id"]), inbox_state(rows[0])
@@ -150,6 +154,7 @@ class Inboxes:
             [each.older_than for each in asked],
             [each.older_position for each in asked],
             [each.filters.type for each in asked],
+            [each.filters.topic for each in asked],
         )
         return dict(zip(asked, found, strict=True))
 

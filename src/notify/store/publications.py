@@ -11,12 +11,14 @@ from msgspec import Struct
 from notify.core.clock import Clock
 from notify.core.errors import NotFoundError
 from notify.core.topic import EVERYONE, keys_of
-from notify.store.batch import EDITABLE
+from notify.store.changing import EDITABLE
 from notify.store.commits import OnPublish
 from notify.store.database import Connection, Database, Record
 from notify.store.rows import raw_json
 
 __all__ = ("Counted", "Operation", "Publications")
+
+_Change = Literal["edit", "resurface", "recall"]
 
 _UNKNOWN = "There is no such operation in this app. What went to named users has none: edit or delete it there."
 
@@ -46,6 +48,8 @@ class Operation(Struct, frozen=True):
     actions: msgspec.Raw | None
     actor: msgspec.Raw | None
     collapse_key: str | None
+    progress: float | None
+    expires_at: datetime | None
     published_at: datetime
     edited_at: datetime | None
     recalled_at: datetime | None
@@ -66,17 +70,17 @@ class Publications:
             raise NotFoundError(_UNKNOWN)
         return _operation(rows[0])
 
-    async def edit(self, app_id: str, id_: UUID, columns: Mapping[str, str | None]) -> Operation:
-        await self._change(app_id, id_, "edit", columns)
+    async def edit(
+        self, app_id: str, id_: UUID, columns: Mapping[str, str | float | None], *, resurface: bool
+    ) -> Operation:
+        await self._change(app_id, id_, "resurface" if resurface else "edit", columns)
         return await self.operation(app_id, id_)
 
     async def recall(self, app_id: str, id_: UUID) -> None:
         """Recalling it again is fine."""
         await self._change(app_id, id_, "recall", {})
 
-    async def _change(
-        self, app_id: str, id_: UUID, change: Literal["edit", "recall"], columns: Mapping[str, str | None]
-    ) -> None:
+    async def _change(self, app_id: str, id_: UUID, change: _Change, columns: Mapping[str, str | float | None]) -> None:
         head = await self._database.committed(
             lambda connection: self._change_in(connection, app_id, id_, change, columns)
         )
@@ -84,18 +88,18 @@ class Publications:
             self._on_publish({app_id: head})
 
     async def _change_in(
-        self, connection: Connection, app_id: str, id_: UUID, change: str, columns: Mapping[str, str | None]
+        self, connection: Connection, app_id: str, id_: UUID, change: _Change, columns: Mapping[str, str | float | None]
     ) -> int | None:
         """Where the log stands after it; None if there was nothing to do."""
         statements = self._database.statements
         now = self._clock.now()
         await connection.execute(statements["lock_logs"], [app_id])
         row = await connection.fetchrow(statements["publication_lock"], id_, app_id)
-        if row is None or (change == "edit" and row["recalled_at"] is not None):
+        if row is None or (change != "recall" and row["recalled_at"] is not None):
             raise NotFoundError(_UNKNOWN if row is None else "This was recalled: nobody has it any more.")
         if row["recalled_at"] is not None:
             return None
-        if change == "edit":
+        if change != "recall":
             values = [columns.get(name, row[name]) for name in EDITABLE]
             await connection.execute(statements["publication_edit"], id_, *values, now)
         else:
@@ -119,6 +123,8 @@ def _operation(row: Record) -> Operation:
         actions=raw_json(row["actions"]),
         actor=raw_json(row["actor"]),
         collapse_key=row["collapse_key"],
+        progress=row["progress"],
+        expires_at=row["expires_at"],
         published_at=row["published_at"],
         edited_at=row["edited_at"],
         recalled_at=row["recalled_at"],

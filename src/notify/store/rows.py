@@ -1,6 +1,7 @@
 """Rows turned into values, and values into columns."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -12,7 +13,19 @@ from notify.store.database import Record
 
 __all__ = ("InboxState", "content_columns", "inbox_state", "notification_from", "raw_json")
 
-_CONTENT = ("type", "level", "title", "body", "data", "url", "actions", "actor", "collapse_key")
+_CONTENT = (
+    "type",
+    "level",
+    "title",
+    "body",
+    "data",
+    "url",
+    "actions",
+    "actor",
+    "collapse_key",
+    "progress",
+    "expires_at",
+)
 
 
 class InboxState(Struct, frozen=True):
@@ -22,6 +35,8 @@ class InboxState(Struct, frozen=True):
     unread: int
     unseen: int
     total: int
+    due_at: datetime | None = None
+    """No later than when time does something to it."""
 
     @property
     def position(self) -> Position:
@@ -29,7 +44,8 @@ class InboxState(Struct, frozen=True):
 
 
 def inbox_state(row: Record) -> InboxState:
-    return InboxState(Bounds(row["epoch"], row["floor"], row["head"]), row["unread"], row["unseen"], row["total"])
+    bounds = Bounds(row["epoch"], row["floor"], row["head"])
+    return InboxState(bounds, row["unread"], row["unseen"], row["total"], row["due_at"])
 
 
 def notification_from(row: Record, user_id: str) -> Notification:
@@ -46,12 +62,15 @@ def notification_from(row: Record, user_id: str) -> Notification:
         actor=raw_json(row["actor"]),
         topic=row["topic"],
         collapse_key=row["collapse_key"],
+        progress=row["progress"],
         created_at=row["created_at"],
         arrived_at=row["arrived_at"],
         updated_at=row["updated_at"],
         seen_at=row["seen_at"],
         read_at=row["read_at"],
         archived_at=row["archived_at"],
+        snoozed_until=row["snoozed_until"],
+        expires_at=row["expires_at"],
     )
 
 

@@ -1,8 +1,11 @@
-"""Settling an inbox: what was published for its user, and was edited or recalled since, becomes rows of its own."""
+"""Settling an inbox: what was published for its user, and was edited or recalled since, becomes rows of its own;
+what has expired goes, and what was snoozed until now comes back (law 11).
+"""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
+from typing import NamedTuple
 from uuid import UUID
 
 from msgspec import Struct
@@ -12,7 +15,7 @@ from notify.core.ids import uuid7
 from notify.core.notification import Content
 from notify.core.topic import topic_under
 from notify.metrics import Metrics
-from notify.store.batch import EDITABLE
+from notify.store.changing import EDITABLE, MOST_DUE, let_time_pass
 from notify.store.commands import ChangeCommand, Command, CreateCommand, Publication, Recipient
 from notify.store.commits import Commit
 from notify.store.database import Connection, Database, Record
@@ -35,6 +38,13 @@ class LateComers(Struct, frozen=True):
     within: timedelta
 
 
+class _Settled(NamedTuple):
+    commits: list[Commit]
+    pulled: int
+    unfinished: Sequence[InboxKey]
+    """Where more is due than one transaction should do."""
+
+
 class _TooMuchError(Exception):
     """More than one transaction should write."""
 
@@ -50,16 +60,21 @@ class Settle:
         self._late_comers = late_comers
 
     async def settle(self, keys: Sequence[InboxKey]) -> None:
-        """Fills these inboxes up to where their logs stand. Whoever else does it at the same time finds it done."""
-        try:
-            commits = await self._database.committed(partial(self._fill, keys))
-        except _TooMuchError:
-            middle = len(keys) // 2
-            await self.settle(keys[:middle])
-            await self.settle(keys[middle:])
-            return
-        self._metrics.pulled.inc(len(commits))
-        self._writer.on_commit(commits)
+        """Fills these inboxes up to where their logs stand, and does there what is due. Whoever else does it at the
+        same time finds it done.
+        """
+        while keys:
+            try:
+                settled = await self._database.committed(partial(self._settle, keys))
+            except _TooMuchError:
+                middle = len(keys) // 2
+                await self.settle(keys[:middle])
+                keys = keys[middle:]
+                continue
+            self._metrics.pulled.inc(settled.pulled)
+            self._metrics.due.inc(len(settled.commits) - settled.pulled)
+            self._writer.on_commit(settled.commits)
+            keys = settled.unfinished
 
     async def pull(self, keys: Sequence[InboxKey]) -> None:
         """The same for those of them that lack something, if their users have shown up."""
@@ -68,17 +83,27 @@ class Settle:
         if lacking:
             await self.settle(lacking)
 
-    async def _fill(self, keys: Sequence[InboxKey], connection: Connection) -> list[Commit]:
+    async def _settle(self, keys: Sequence[InboxKey], connection: Connection) -> "_Settled":
         statements = self._database.statements
         names = [key.app_id for key in keys], [key.user_id for key in keys]
-        await connection.execute(statements["lock"], *names, [])
+        now = self._clock.now()
+        rows = await connection.fetch(statements["lock"], *names, [], now)
+        due = [InboxKey(row["app_id"], row["user_id"]) for row in rows]
+        passed = await let_time_pass(connection, statements, due, now) if due else []
+        pulled = await self._fill(keys, connection, now)
+        return _Settled([*passed, *pulled], len(pulled), due if len(passed) >= MOST_DUE else [])
+
+    async def _fill(self, keys: Sequence[InboxKey], connection: Connection, now: datetime) -> list[Commit]:
+        statements = self._database.statements
+        names = [key.app_id for key in keys], [key.user_id for key in keys]
         late = self._late_comers
-        since = self._clock.now() - late.within
-        found = await connection.fetch(statements["settle_find"], *names, _MOST_ENTRIES, since, late.entries)
+        found = await connection.fetch(
+            statements["settle_find"], *names, _MOST_ENTRIES, now - late.within, late.entries, now
+        )
         entries = [row for row in found if row["publication_id"] is not None]
         if len(entries) > _MOST_ROWS and len(keys) > 1:
             raise _TooMuchError
-        batch = self._writer.batch_of(await self._commands(connection, keys, entries))
+        batch = self._writer.batch_of(await self._commands(connection, keys, entries, now))
         await batch.apply(connection)
         of_each = {row["place"]: row for row in found}
         heads = [of_each[place]["log_head"] for place in range(1, len(keys) + 1)]
@@ -89,12 +114,12 @@ class Settle:
         return batch.commits
 
     async def _commands(
-        self, connection: Connection, keys: Sequence[InboxKey], entries: Sequence[Record]
+        self, connection: Connection, keys: Sequence[InboxKey], entries: Sequence[Record], now: datetime
     ) -> list[Command]:
         ids = list({row["publication_id"] for row in entries})
         rows = await connection.fetch(self._database.statements["publications"], ids) if ids else []
         publications = {row["id"]: row for row in rows}
-        wanted = _Wanted(publications)
+        wanted = _Wanted(publications, now)
         for row in reversed(entries):
             wanted.add(row, keys[row["place"] - 1])
         return wanted.commands()
@@ -103,8 +128,9 @@ class Settle:
 class _Wanted:
     """What entries come to. They are added newest first."""
 
-    def __init__(self, publications: Mapping[UUID, Record]) -> None:
+    def __init__(self, publications: Mapping[UUID, Record], now: datetime) -> None:
         self._publications = publications
+        self._now = now
         self._new: dict[tuple[UUID, str | None, str], list[Recipient]] = {}
         self._changes: dict[UUID, ChangeCommand] = {}
         self._collapse_keys: set[tuple[InboxKey, str]] = set()
@@ -116,13 +142,15 @@ class _Wanted:
             self._add_new(publication, topic_under(entry["key"], publication["topics"]), inbox)
         elif had is not None and entry["change"] == "recall":
             self._changes[had] = ChangeCommand(*inbox, had, "delete")
-        elif had is not None and entry["change"] == "edit" and not is_recalled:
+        elif had is not None and entry["change"] in {"edit", "resurface"} and not is_recalled:
             # The publication is as its last edit left it.
             columns = {name: publication[name] for name in EDITABLE}
-            self._changes[had] = ChangeCommand(*inbox, had, "edit", columns)
+            self._changes[had] = ChangeCommand(*inbox, had, entry["change"], columns)
 
     def _add_new(self, publication: Record, topic: str | None, inbox: InboxKey) -> None:
         if inbox.user_id in publication["excluded"]:
+            return
+        if publication["expires_at"] is not None and publication["expires_at"] <= self._now:
             return
         collapse_key = publication["collapse_key"]
         if collapse_key is not None:
@@ -160,4 +188,6 @@ def _content(row: Record) -> Content:
         actions=row["actions"],
         actor=row["actor"],
         collapse_key=row["collapse_key"],
+        progress=row["progress"],
+        expires_at=row["expires_at"],
     )

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Column,
     Computed,
     DateTime,
+    Double,
     ForeignKey,
     Identity,
     Index,
@@ -96,6 +97,7 @@ Table(
     Column("total", Integer, nullable=False, server_default=text("0")),
     Column("arrived_at", _TIME, nullable=False, server_default=text("'-infinity'")),
     Column("pulled", BigInteger),
+    Column("due_at", _TIME),
     UniqueConstraint("app_id", "user_id", name="inboxes_user"),
     CheckConstraint("0 <= floor AND floor <= head", name="inboxes_positions"),
     CheckConstraint("0 <= unseen AND unseen <= unread AND unread <= total", name="inboxes_counters"),
@@ -119,12 +121,6 @@ Table(
     Column("created_position", BigInteger, nullable=False),
     Column("arrived_position", BigInteger, nullable=False),
     Column("changed_position", BigInteger, nullable=False),
-    Column(
-        "state",
-        SmallInteger,
-        Computed("notify.state_of(seen_at, read_at, archived_at, deleted_at)", persisted=True),
-        nullable=False,
-    ),
     Column("type", _NAME),
     Column("level", Text, nullable=False),
     Column("title", Text, nullable=False),
@@ -144,11 +140,22 @@ Table(
     Column("deleted_at", _TIME),
     Column("topic", _NAME),
     Column("publication_id", Uuid),
+    Column("progress", Double),
+    Column("expires_at", _TIME),
+    Column("snoozed_until", _TIME),
+    Column(
+        "state",
+        SmallInteger,
+        Computed("notify.state_of(seen_at, read_at, archived_at, snoozed_until, deleted_at)", persisted=True),
+        nullable=False,
+    ),
     CheckConstraint(
         "0 < created_position AND created_position <= arrived_position AND arrived_position <= changed_position",
         name="notifications_positions",
     ),
     CheckConstraint("read_at IS NULL OR seen_at IS NOT NULL", name="notifications_read_implies_seen"),
+    CheckConstraint("progress BETWEEN 0 AND 1", name="notifications_progress"),
+    CheckConstraint("archived_at IS NULL OR snoozed_until IS NULL", name="notifications_archived_or_snoozed"),
     Index("notifications_changes", "inbox_id", "changed_position", unique=True),
     Index("notifications_listing", "inbox_id", "state", "arrived_at", "arrived_position"),
     Index(
@@ -161,11 +168,32 @@ Table(
         postgresql_where=text("type IS NOT NULL"),
     ),
     Index(
+        "notifications_listing_by_topic",
+        "inbox_id",
+        "topic",
+        "state",
+        "arrived_at",
+        "arrived_position",
+        postgresql_where=text("topic IS NOT NULL"),
+    ),
+    Index(
         "notifications_collapse",
         "inbox_id",
         "collapse_key",
         "state",
         postgresql_where=text("collapse_key IS NOT NULL"),
+    ),
+    Index(
+        "notifications_expiring",
+        "inbox_id",
+        "expires_at",
+        postgresql_where=text("expires_at IS NOT NULL AND deleted_at IS NULL"),
+    ),
+    Index(
+        "notifications_snoozed",
+        "inbox_id",
+        "snoozed_until",
+        postgresql_where=text("snoozed_until IS NOT NULL AND deleted_at IS NULL"),
     ),
     Index("notifications_tombstones", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
     Index(
@@ -194,7 +222,7 @@ Table(
     _metadata,
     Column("id", Uuid, primary_key=True, server_default=text("notify.uuid7()")),
     Column("app_id", _NAME, nullable=False, server_default=text("'default'")),
-    Column("user_id", _NAME, nullable=False),
+    Column("user_id", _NAME),
     Column("title", Text, nullable=False),
     Column("body", Text),
     Column("type", Text),
@@ -207,13 +235,36 @@ Table(
     Column("created_at", _TIME, nullable=False, server_default=func.now()),
     Column("failed_at", _TIME),
     Column("failure", Text),
+    Column("user_ids", ARRAY(_NAME)),
+    Column("topic", _NAME),
+    Column("topics", ARRAY(_NAME)),
+    Column("everyone", Boolean),
+    Column("exclude", ARRAY(_NAME)),
+    Column("progress", Double),
+    Column("send_at", _TIME),
+    Column("expires_at", _TIME),
     CheckConstraint("char_length(user_id) BETWEEN 1 AND 255", name="outbox_user_id"),
     CheckConstraint("char_length(title) BETWEEN 1 AND 255", name="outbox_title"),
     CheckConstraint("level IN ('info', 'success', 'warning', 'error')", name="outbox_level"),
     CheckConstraint("json_typeof(data) = 'object'", name="outbox_data"),
     CheckConstraint("json_typeof(actions) = 'array'", name="outbox_actions"),
     CheckConstraint("json_typeof(actor) = 'object'", name="outbox_actor"),
-    Index("outbox_waiting", "id", postgresql_where=text("failed_at IS NULL")),
+    CheckConstraint("num_nonnulls(user_id, user_ids, topic, topics, everyone) = 1", name="outbox_audience"),
+    CheckConstraint("everyone", name="outbox_everyone"),
+    CheckConstraint("progress BETWEEN 0 AND 1", name="outbox_progress"),
+    CheckConstraint("expires_at > send_at", name="outbox_expires_at"),
+    Index("outbox_waiting", text("COALESCE(send_at, created_at)"), "id", postgresql_where=text("failed_at IS NULL")),
+    Index("outbox_scheduled", "app_id", "send_at", "id", postgresql_where=text("send_at IS NOT NULL")),
+)
+
+Table(
+    "releases",
+    _metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("app_id", _NAME, nullable=False),
+    Column("is_sent", Boolean, nullable=False),
+    Column("ended_at", _TIME, nullable=False),
+    Index("releases_ended_at", "ended_at"),
 )
 
 
@@ -337,6 +388,8 @@ Table(
     Column("published_at", _TIME, nullable=False),
     Column("edited_at", _TIME),
     Column("recalled_at", _TIME),
+    Column("progress", Double),
+    Column("expires_at", _TIME),
     Index("publications_position", "app_id", "position", unique=True),
 )
 
@@ -349,7 +402,33 @@ Table(
     Column("publication_id", Uuid, nullable=False),
     Column("change", Text, nullable=False),
     Column("entered_at", _TIME, nullable=False),
-    CheckConstraint("change IN ('publish', 'edit', 'recall')", name="entries_change"),
+    CheckConstraint("change IN ('publish', 'edit', 'resurface', 'recall')", name="entries_change"),
+)
+
+Table(
+    "flashes",
+    _metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("app_id", _NAME, nullable=False),
+    Column("user_ids", ARRAY(_NAME), nullable=False),
+    Column("keys", ARRAY(_NAME), nullable=False),
+    Column("excluded", ARRAY(_NAME), nullable=False),
+    Column("notification", JSON, nullable=False),
+    Column("made_at", _TIME, nullable=False),
+    Index("flashes_made_at", "made_at"),
+    prefixes=["UNLOGGED"],
+)
+
+Table(
+    "retention",
+    _metadata,
+    Column("app_id", _NAME, ForeignKey("notify.apps.id"), primary_key=True),
+    Column("type", _NAME, primary_key=True),
+    Column("read_days", Integer),
+    Column("unread_days", Integer),
+    Column("action", Text, nullable=False),
+    Column("updated_at", _TIME, nullable=False),
+    CheckConstraint("action IN ('archive', 'delete')", name="retention_action"),
 )
 
 

@@ -24,9 +24,9 @@ from notify.store.commands import (
     ChangeCommand,
     Changed,
     Command,
-    CreateCommand,
     IdempotencyKey,
     PublishCommand,
+    SendCommand,
     Sent,
     Steps,
 )
@@ -92,7 +92,7 @@ class Writer:
         if self._task is not None:
             await self._task
 
-    async def create(self, command: CreateCommand | PublishCommand) -> Sent:
+    async def create(self, command: SendCommand) -> Sent:
         outcome = await self._submit(command)
         assert isinstance(outcome, Sent)  # noqa: S101 - a create is answered with nothing else
         if not outcome.replayed:
@@ -117,7 +117,7 @@ class Writer:
     async def _submit(self, command: Command) -> Outcome:
         if self._stopping or self._queued_rows + command.rows > self._queue_rows:
             raise OverloadedError
-        key = command.key if isinstance(command, CreateCommand | PublishCommand) else None
+        key = command.key if isinstance(command, SendCommand) else None
         named = None if key is None else IdempotencyKey(key.app_id, key.key_hash, b"", key.part)
         if named is not None:
             if named in self._keys:

@@ -40,7 +40,7 @@ WITH target AS (
         sum((state_after < 2)::integer - (state < 2)::integer) AS unread,
         sum((state_after = 0)::integer - (state = 0)::integer) AS unseen,
         sum((state_after < 3)::integer - (state < 3)::integer) AS total
-    FROM (SELECT *, notify.state_of(seen_at, read_at, archived_at, NULL) AS state_after FROM after) AS states
+    FROM (SELECT *, notify.state_of(seen_at, read_at, archived_at, NULL, NULL) AS state_after FROM after) AS states
     GROUP BY type
 ), inbox AS (
     UPDATE notify.inboxes AS inbox
@@ -78,7 +78,8 @@ SELECT
     coalesce(inbox.head, owner.head) AS head,
     coalesce(inbox.unread, owner.unread) AS unread,
     coalesce(inbox.unseen, owner.unseen) AS unseen,
-    coalesce(inbox.total, owner.total) AS total
+    coalesce(inbox.total, owner.total) AS total,
+    owner.due_at
 FROM notify.inboxes AS owner
 LEFT JOIN inbox ON inbox.id = owner.id, notify.store
 WHERE owner.app_id = $1 AND owner.user_id = $2

@@ -4,10 +4,10 @@ WITH wish AS (
     SELECT *
     FROM unnest(
         $1::text[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
-        $10::text[], $11::text[], $12::text[], $14::text[], $15::uuid[]
+        $10::text[], $11::text[], $12::text[], $13::float8[], $14::timestamptz[], $16::text[], $17::uuid[]
     ) WITH ORDINALITY AS w (
-        app_id, user_id, create_id, type, level, title, body, data, url, actions, actor, collapse_key, topic,
-        publication_id, place
+        app_id, user_id, create_id, type, level, title, body, data, url, actions, actor, collapse_key, progress,
+        expires_at, topic, publication_id, place
     )
 ), target AS (
     SELECT
@@ -30,9 +30,12 @@ WITH wish AS (
     UPDATE notify.inboxes AS inbox
     SET head = inbox.head + moved.changes,
         unseen = inbox.unseen + moved.unseen,
-        arrived_at = greatest(inbox.arrived_at, $13::timestamptz)
+        arrived_at = greatest(inbox.arrived_at, $15::timestamptz),
+        due_at = least(inbox.due_at, moved.expires_at)
     FROM (
-        SELECT inbox_id, count(*) AS changes, count(*) FILTER (WHERE state_before = 1) AS unseen
+        SELECT
+            inbox_id, count(*) AS changes, count(*) FILTER (WHERE state_before = 1) AS unseen,
+            min(expires_at) AS expires_at
         FROM target
         GROUP BY inbox_id
     ) AS moved
@@ -67,18 +70,20 @@ WITH wish AS (
         url = target.url,
         actions = target.actions::json,
         actor = target.actor::json,
+        progress = target.progress,
+        expires_at = target.expires_at,
         topic = target.topic,
         publication_id = target.publication_id,
         seen_at = NULL,
         arrived_at = inbox.arrived_at,
-        updated_at = $13::timestamptz
+        updated_at = $15::timestamptz
     FROM target
     JOIN inbox ON inbox.id = target.inbox_id
     WHERE notification.id = target.id
 )
 SELECT
     target.place, target.id, target.inbox_id, store.generation || inbox.epoch AS epoch, inbox.base + target.step AS position,
-    inbox.floor, inbox.head, inbox.unread, inbox.unseen, inbox.total
+    inbox.floor, inbox.head, inbox.unread, inbox.unseen, inbox.total, inbox.due_at
 FROM target
 JOIN inbox ON inbox.id = target.inbox_id, notify.store
 ORDER BY target.place

@@ -8,15 +8,16 @@ WITH recipient AS (
     SELECT *
     FROM unnest(
         $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[],
-        $15::text[], $16::uuid[], $17::timestamptz[]
+        $14::float8[], $15::timestamptz[], $17::text[], $18::uuid[], $19::timestamptz[]
     ) WITH ORDINALITY AS c (
-        type, level, title, body, data, url, actions, actor, collapse_key, topic, publication_id, created_at,
-        content_number
+        type, level, title, body, data, url, actions, actor, collapse_key, progress, expires_at, topic, publication_id,
+        created_at, content_number
     )
 ), inbox AS (
-    INSERT INTO notify.inboxes AS inbox (app_id, user_id, head, unread, unseen, total, arrived_at)
-    SELECT app_id, user_id, count(*), count(*), count(*), count(*), $14::timestamptz
+    INSERT INTO notify.inboxes AS inbox (app_id, user_id, head, unread, unseen, total, arrived_at, due_at)
+    SELECT app_id, user_id, count(*), count(*), count(*), count(*), $16::timestamptz, min(content.expires_at)
     FROM recipient
+    JOIN content USING (content_number)
     GROUP BY app_id, user_id
     ORDER BY app_id, user_id
     ON CONFLICT (app_id, user_id) DO UPDATE SET
@@ -24,8 +25,9 @@ WITH recipient AS (
         unread = inbox.unread + excluded.unread,
         unseen = inbox.unseen + excluded.unseen,
         total = inbox.total + excluded.total,
-        arrived_at = greatest(inbox.arrived_at, excluded.arrived_at)
-    RETURNING id, app_id, user_id, epoch, floor, head, unread, unseen, total, arrived_at
+        arrived_at = greatest(inbox.arrived_at, excluded.arrived_at),
+        due_at = least(inbox.due_at, excluded.due_at)
+    RETURNING id, app_id, user_id, epoch, floor, head, unread, unseen, total, arrived_at, due_at
 ), placed AS (
     SELECT
         recipient.place,
@@ -39,6 +41,7 @@ WITH recipient AS (
         inbox.unseen,
         inbox.total,
         inbox.arrived_at,
+        inbox.due_at,
         inbox.head - count(*) OVER (PARTITION BY inbox.id)
             + row_number() OVER (PARTITION BY inbox.id ORDER BY recipient.place) AS position
     FROM recipient
@@ -57,18 +60,18 @@ WITH recipient AS (
 ), stored AS (
     INSERT INTO notify.notifications (
         id, inbox_id, created_position, arrived_position, changed_position, type, level, title, body, data, url, actions,
-        actor, collapse_key, created_at, arrived_at, updated_at, topic, publication_id
+        actor, collapse_key, progress, expires_at, created_at, arrived_at, updated_at, topic, publication_id
     )
     SELECT
         placed.id, placed.inbox_id, placed.position, placed.position, placed.position, content.type, content.level,
         content.title, content.body, content.data::json, content.url, content.actions::json, content.actor::json,
-        content.collapse_key, content.created_at, placed.arrived_at, $14::timestamptz, content.topic,
+        content.collapse_key, content.progress, content.expires_at, content.created_at, placed.arrived_at, $16::timestamptz, content.topic,
         content.publication_id
     FROM placed
     JOIN content USING (content_number)
 )
 SELECT
     placed.place, placed.inbox_id, store.generation || placed.epoch AS epoch, placed.position, placed.arrived_at,
-    placed.floor, placed.head, placed.unread, placed.unseen, placed.total
+    placed.floor, placed.head, placed.unread, placed.unseen, placed.total, placed.due_at
 FROM placed, notify.store
 ORDER BY placed.place

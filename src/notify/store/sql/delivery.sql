@@ -19,4 +19,4 @@ SELECT
 FROM notify.notifications AS notification
 JOIN notify.inboxes AS inbox ON inbox.id = notification.inbox_id
 CROSS JOIN notify.store
-WHERE notification.id = $1 AND inbox.app_id = $2 AND ($3::text IS NULL OR inbox.user_id = $3) AND notification.state < 4
+WHERE notification.id = $1 AND inbox.app_id = $2 AND ($3::text IS NULL OR inbox.user_id = $3) AND notification.state < 5

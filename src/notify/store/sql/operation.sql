@@ -3,7 +3,8 @@
 SELECT
     publication.id, publication.topics, publication.excluded, publication.type, publication.level, publication.title,
     publication.body, publication.data, publication.url, publication.actions, publication.actor,
-    publication.collapse_key, publication.published_at, publication.edited_at, publication.recalled_at,
+    publication.collapse_key, publication.progress, publication.expires_at, publication.published_at,
+    publication.edited_at, publication.recalled_at,
     CASE WHEN cardinality(publication.topics) > 0 THEN (
         SELECT count(DISTINCT subscription.user_id)
         FROM notify.subscriptions AS subscription

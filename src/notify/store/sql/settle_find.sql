@@ -42,14 +42,17 @@ LEFT JOIN LATERAL (
                 ) AS of_key
                 UNION ALL
                 (
-                    SELECT position, publication_id, change, key
-                    FROM notify.entries
+                    SELECT recent.position, publication_id, change, key
+                    FROM notify.entries AS recent
+                    JOIN notify.publications AS shown ON shown.id = publication_id
                     WHERE inbox.pulled IS NULL
-                        AND app_id = inbox.app_id
+                        AND recent.app_id = inbox.app_id
                         AND key = '*'
                         AND change = 'publish'
                         AND entered_at >= $4::timestamptz
-                    ORDER BY position DESC
+                        AND recalled_at IS NULL
+                        AND (expires_at > $6::timestamptz) IS NOT FALSE
+                    ORDER BY recent.position DESC
                     LIMIT (SELECT $5::integer)
                 )
             ) AS found
@@ -61,8 +64,14 @@ LEFT JOIN LATERAL (
     )
     UNION ALL
     (
-        SELECT DISTINCT ON (changed.publication_id)
-            changed.position, changed.publication_id, changed.change, changed.key, had.id
+        SELECT
+            max(changed.position), changed.publication_id,
+            CASE
+                WHEN bool_or(changed.change = 'recall') THEN 'recall'
+                WHEN bool_or(changed.change = 'resurface') THEN 'resurface'
+                ELSE 'edit'
+            END,
+            max(changed.key), had.id
         FROM unnest(follows.keys, follows.afters) AS wanted (key, after)
         JOIN notify.entries AS changed
             ON changed.app_id = inbox.app_id
@@ -71,7 +80,7 @@ LEFT JOIN LATERAL (
             AND changed.change <> 'publish'
         JOIN notify.notifications AS had
             ON had.publication_id = changed.publication_id AND had.inbox_id = inbox.id
-        ORDER BY changed.publication_id, changed.position DESC
+        GROUP BY changed.publication_id, had.id
     )
 ) AS entry ON true
 ORDER BY asked.place, entry.position

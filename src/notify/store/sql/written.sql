@@ -27,7 +27,8 @@ WITH asked AS (
     ) AS newest
 )
 SELECT
-    found.*, store.generation || inbox.epoch AS epoch, inbox.floor, inbox.head, inbox.unread, inbox.unseen, inbox.total
+    found.*, store.generation || inbox.epoch AS epoch, inbox.floor, inbox.head, inbox.unread, inbox.unseen, inbox.total,
+    inbox.due_at
 FROM found
 JOIN notify.inboxes AS inbox ON inbox.id = found.inbox_id, notify.store
 ORDER BY is_certain

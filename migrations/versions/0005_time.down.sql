@@ -1,0 +1,108 @@
+DROP TABLE notify.retention, notify.flashes, notify.releases;
+
+DROP FUNCTION notify.publish(
+    text[], text, text, text, text, json, text, json, json, text, text, double precision, timestamptz, timestamptz, text[]
+);
+
+DROP FUNCTION notify.send(
+    text, text, text, text, text, json, text, json, json, text, text, double precision, timestamptz, timestamptz
+);
+
+CREATE FUNCTION notify.send(
+    user_id text,
+    title text,
+    body text DEFAULT NULL,
+    type text DEFAULT NULL,
+    level text DEFAULT 'info',
+    data json DEFAULT NULL,
+    url text DEFAULT NULL,
+    actions json DEFAULT NULL,
+    actor json DEFAULT NULL,
+    collapse_key text DEFAULT NULL,
+    app_id text DEFAULT 'default'
+) RETURNS uuid
+    LANGUAGE plpgsql VOLATILE
+    AS $$
+DECLARE
+    new_id constant uuid := notify.uuid7();
+BEGIN
+    INSERT INTO notify.outbox (id, app_id, user_id, title, body, type, level, data, url, actions, actor, collapse_key)
+    VALUES (new_id, app_id, user_id, title, body, type, level, data, url, actions, actor, collapse_key);
+    RETURN new_id;
+END
+$$;
+
+REVOKE ALL ON FUNCTION notify.send(text, text, text, text, text, json, text, json, json, text, text) FROM PUBLIC;
+
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'notify_producer') THEN
+        GRANT EXECUTE ON FUNCTION notify.send(text, text, text, text, text, json, text, json, json, text, text)
+            TO notify_producer;
+    END IF;
+END
+$$;
+
+-- What only the newer schema can hold is lost: what waits for several, for topics or for later.
+DELETE FROM notify.outbox WHERE user_id IS NULL OR send_at IS NOT NULL;
+
+DROP INDEX notify.outbox_waiting, notify.outbox_scheduled;
+
+ALTER TABLE notify.outbox
+    DROP COLUMN user_ids,
+    DROP COLUMN topic,
+    DROP COLUMN topics,
+    DROP COLUMN everyone,
+    DROP COLUMN exclude,
+    DROP COLUMN progress,
+    DROP COLUMN send_at,
+    DROP COLUMN expires_at,
+    ALTER COLUMN user_id SET NOT NULL;
+
+CREATE INDEX outbox_waiting ON notify.outbox (id) WHERE failed_at IS NULL;
+
+UPDATE notify.entries SET change = 'edit' WHERE change = 'resurface';
+
+ALTER TABLE notify.entries
+    DROP CONSTRAINT entries_change,
+    ADD CONSTRAINT entries_change CHECK (change IN ('publish', 'edit', 'recall'));
+
+ALTER TABLE notify.publications DROP COLUMN progress, DROP COLUMN expires_at;
+
+ALTER TABLE notify.inboxes DROP COLUMN due_at;
+
+-- What is snoozed is archived: it keeps out of the inbox, and the counters stay right.
+UPDATE notify.notifications
+SET archived_at = snoozed_until, snoozed_until = NULL
+WHERE snoozed_until IS NOT NULL AND deleted_at IS NULL;
+
+DROP INDEX notify.notifications_listing_by_topic;
+
+ALTER TABLE notify.notifications
+    DROP COLUMN state,
+    DROP COLUMN progress,
+    DROP COLUMN expires_at,
+    DROP COLUMN snoozed_until;
+
+DROP FUNCTION notify.state_of(timestamptz, timestamptz, timestamptz, timestamptz, timestamptz);
+
+CREATE FUNCTION notify.state_of(seen_at timestamptz, read_at timestamptz, archived_at timestamptz, deleted_at timestamptz)
+    RETURNS smallint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE
+        WHEN deleted_at IS NOT NULL THEN 4
+        WHEN archived_at IS NOT NULL THEN 3
+        WHEN read_at IS NOT NULL THEN 2
+        WHEN seen_at IS NOT NULL THEN 1
+        ELSE 0
+    END::smallint;
+
+ALTER TABLE notify.notifications ADD COLUMN state smallint NOT NULL
+    GENERATED ALWAYS AS (notify.state_of(seen_at, read_at, archived_at, deleted_at)) STORED;
+
+CREATE INDEX notifications_listing ON notify.notifications (inbox_id, state, arrived_at, arrived_position);
+
+CREATE INDEX notifications_listing_by_type ON notify.notifications (inbox_id, type, state, arrived_at, arrived_position)
+    WHERE type IS NOT NULL;
+
+CREATE INDEX notifications_collapse ON notify.notifications (inbox_id, collapse_key, state) WHERE collapse_key IS NOT NULL;

@@ -1,0 +1,210 @@
+-- Notifications that end, come back, or go on -----------------------------------------------------------------------
+
+-- The generated column changes what it is generated from, which PostgreSQL before 17 cannot do in place.
+ALTER TABLE notify.notifications DROP COLUMN state;
+
+DROP FUNCTION notify.state_of(timestamptz, timestamptz, timestamptz, timestamptz);
+
+CREATE FUNCTION notify.state_of(
+    seen_at timestamptz, read_at timestamptz, archived_at timestamptz, snoozed_until timestamptz, deleted_at timestamptz
+) RETURNS smallint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE
+        WHEN deleted_at IS NOT NULL THEN 5
+        WHEN snoozed_until IS NOT NULL THEN 4
+        WHEN archived_at IS NOT NULL THEN 3
+        WHEN read_at IS NOT NULL THEN 2
+        WHEN seen_at IS NOT NULL THEN 1
+        ELSE 0
+    END::smallint;
+
+ALTER TABLE notify.notifications
+    ADD COLUMN progress double precision,
+    ADD COLUMN expires_at timestamptz,
+    ADD COLUMN snoozed_until timestamptz,
+    ADD COLUMN state smallint NOT NULL
+        GENERATED ALWAYS AS (notify.state_of(seen_at, read_at, archived_at, snoozed_until, deleted_at)) STORED,
+    ADD CONSTRAINT notifications_progress CHECK (progress BETWEEN 0 AND 1),
+    ADD CONSTRAINT notifications_archived_or_snoozed CHECK (archived_at IS NULL OR snoozed_until IS NULL);
+
+CREATE INDEX notifications_listing ON notify.notifications (inbox_id, state, arrived_at, arrived_position);
+
+CREATE INDEX notifications_listing_by_type ON notify.notifications (inbox_id, type, state, arrived_at, arrived_position)
+    WHERE type IS NOT NULL;
+
+CREATE INDEX notifications_listing_by_topic ON notify.notifications (inbox_id, topic, state, arrived_at, arrived_position)
+    WHERE topic IS NOT NULL;
+
+CREATE INDEX notifications_collapse ON notify.notifications (inbox_id, collapse_key, state) WHERE collapse_key IS NOT NULL;
+
+CREATE INDEX notifications_expiring ON notify.notifications (inbox_id, expires_at)
+    WHERE expires_at IS NOT NULL AND deleted_at IS NULL;
+
+CREATE INDEX notifications_snoozed ON notify.notifications (inbox_id, snoozed_until)
+    WHERE snoozed_until IS NOT NULL AND deleted_at IS NULL;
+
+-- No later than when something in the inbox expires or comes back; NULL if nothing does.
+ALTER TABLE notify.inboxes ADD COLUMN due_at timestamptz;
+
+ALTER TABLE notify.publications ADD COLUMN progress double precision, ADD COLUMN expires_at timestamptz;
+
+ALTER TABLE notify.entries
+    DROP CONSTRAINT entries_change,
+    ADD CONSTRAINT entries_change CHECK (change IN ('publish', 'edit', 'resurface', 'recall'));
+
+-- The outbox, for every audience and for later -----------------------------------------------------------------------
+
+-- Without `send_at` now.
+ALTER TABLE notify.outbox
+    ALTER COLUMN user_id DROP NOT NULL,
+    ADD COLUMN user_ids text[] COLLATE "C",
+    ADD COLUMN topic text COLLATE "C",
+    ADD COLUMN topics text[] COLLATE "C",
+    ADD COLUMN everyone boolean,
+    ADD COLUMN exclude text[] COLLATE "C",
+    ADD COLUMN progress double precision,
+    ADD COLUMN send_at timestamptz,
+    ADD COLUMN expires_at timestamptz,
+    ADD CONSTRAINT outbox_audience CHECK (num_nonnulls(user_id, user_ids, topic, topics, everyone) = 1),
+    ADD CONSTRAINT outbox_everyone CHECK (everyone),
+    ADD CONSTRAINT outbox_progress CHECK (progress BETWEEN 0 AND 1),
+    ADD CONSTRAINT outbox_expires_at CHECK (expires_at > send_at);
+
+DROP INDEX notify.outbox_waiting;
+
+CREATE INDEX outbox_waiting ON notify.outbox (coalesce(send_at, created_at), id) WHERE failed_at IS NULL;
+
+CREATE INDEX outbox_scheduled ON notify.outbox (app_id, send_at, id) WHERE send_at IS NOT NULL;
+
+-- How what was scheduled ended, so that whoever cancels it later is told the truth.
+CREATE TABLE notify.releases (
+    id uuid PRIMARY KEY,
+    app_id text COLLATE "C" NOT NULL,
+    is_sent boolean NOT NULL,
+    ended_at timestamptz NOT NULL
+);
+
+CREATE INDEX releases_ended_at ON notify.releases (ended_at);
+
+DROP FUNCTION notify.send(text, text, text, text, text, json, text, json, json, text, text);
+
+CREATE FUNCTION notify.send(
+    user_id text,
+    title text,
+    body text DEFAULT NULL,
+    type text DEFAULT NULL,
+    level text DEFAULT 'info',
+    data json DEFAULT NULL,
+    url text DEFAULT NULL,
+    actions json DEFAULT NULL,
+    actor json DEFAULT NULL,
+    collapse_key text DEFAULT NULL,
+    app_id text DEFAULT 'default',
+    progress double precision DEFAULT NULL,
+    send_at timestamptz DEFAULT NULL,
+    expires_at timestamptz DEFAULT NULL
+) RETURNS uuid
+    LANGUAGE plpgsql VOLATILE
+    AS $$
+DECLARE
+    -- Made here: RETURNING would need the right to read the outbox, which producers do not have.
+    new_id constant uuid := notify.uuid7();
+BEGIN
+    INSERT INTO notify.outbox (
+        id, app_id, user_id, title, body, type, level, data, url, actions, actor, collapse_key, progress, send_at, expires_at
+    )
+    VALUES (
+        new_id, app_id, user_id, title, body, type, level, data, url, actions, actor, collapse_key, progress, send_at,
+        expires_at
+    );
+    RETURN new_id;
+END
+$$;
+
+-- To the subscribers of topics, or without any to everyone.
+CREATE FUNCTION notify.publish(
+    topics text[],
+    title text,
+    body text DEFAULT NULL,
+    type text DEFAULT NULL,
+    level text DEFAULT 'info',
+    data json DEFAULT NULL,
+    url text DEFAULT NULL,
+    actions json DEFAULT NULL,
+    actor json DEFAULT NULL,
+    collapse_key text DEFAULT NULL,
+    app_id text DEFAULT 'default',
+    progress double precision DEFAULT NULL,
+    send_at timestamptz DEFAULT NULL,
+    expires_at timestamptz DEFAULT NULL,
+    exclude text[] DEFAULT NULL
+) RETURNS uuid
+    LANGUAGE plpgsql VOLATILE
+    AS $$
+DECLARE
+    new_id constant uuid := notify.uuid7();
+BEGIN
+    INSERT INTO notify.outbox (
+        id, app_id, topics, everyone, exclude, title, body, type, level, data, url, actions, actor, collapse_key, progress,
+        send_at, expires_at
+    )
+    VALUES (
+        new_id, app_id, topics, CASE WHEN topics IS NULL THEN true END, exclude, title, body, type, level, data, url, actions,
+        actor, collapse_key, progress, send_at, expires_at
+    );
+    RETURN new_id;
+END
+$$;
+
+REVOKE ALL ON FUNCTION notify.send(
+    text, text, text, text, text, json, text, json, json, text, text, double precision, timestamptz, timestamptz
+) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION notify.publish(
+    text[], text, text, text, text, json, text, json, json, text, text, double precision, timestamptz, timestamptz, text[]
+) FROM PUBLIC;
+
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'notify_producer') THEN
+        GRANT INSERT (user_ids, topic, topics, everyone, exclude, progress, send_at, expires_at)
+            ON notify.outbox TO notify_producer;
+        GRANT EXECUTE ON FUNCTION notify.send(
+            text, text, text, text, text, json, text, json, json, text, text, double precision, timestamptz, timestamptz
+        ) TO notify_producer;
+        GRANT EXECUTE ON FUNCTION notify.publish(
+            text[], text, text, text, text, json, text, json, json, text, text, double precision, timestamptz, timestamptz,
+            text[]
+        ) TO notify_producer;
+    END IF;
+END
+$$;
+
+-- What reaches only those who are connected --------------------------------------------------------------------------
+
+-- Read once by every process that hears of it, and soon removed.
+CREATE UNLOGGED TABLE notify.flashes (
+    id uuid PRIMARY KEY,
+    app_id text COLLATE "C" NOT NULL,
+    user_ids text[] COLLATE "C" NOT NULL,
+    keys text[] COLLATE "C" NOT NULL,
+    excluded text[] COLLATE "C" NOT NULL,
+    notification json NOT NULL,
+    made_at timestamptz NOT NULL
+);
+
+CREATE INDEX flashes_made_at ON notify.flashes (made_at);
+
+-- Retention ---------------------------------------------------------------------------------------------------------
+
+-- How long notifications of an app stay, those of a type or, where it is empty, those of all others.
+CREATE TABLE notify.retention (
+    app_id text COLLATE "C" NOT NULL REFERENCES notify.apps (id),
+    type text COLLATE "C" NOT NULL,
+    read_days integer,
+    unread_days integer,
+    action text NOT NULL,
+    updated_at timestamptz NOT NULL,
+    PRIMARY KEY (app_id, type),
+    CONSTRAINT retention_action CHECK (action IN ('archive', 'delete'))
+);
