@@ -123,6 +123,7 @@ class Service:
             batch_rows=settings.commit_rows,
             queue_rows=settings.write_queue_rows,
             idempotency_live=timedelta(hours=settings.idempotency_hours),
+            edits_per_second=settings.edits_per_second,
             on_commit=self._committed,
             on_publish=self._published,
         )
@@ -133,7 +134,9 @@ class Service:
             self.metrics,
             LateComers(settings.late_entries, timedelta(seconds=settings.late_seconds)),
         )
-        self.publications = Publications(self.database, self.clock, self._published)
+        self.publications = Publications(
+            self.database, self.clock, self._published, edits_per_second=settings.edits_per_second
+        )
         self.reader = Reader(self.database, self.clock, self.settle.settle)
         self.following = Following(self.reader)
         self.inboxes = Inboxes(self.reader, self.following)

@@ -138,6 +138,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     max_data_depth: Annotated[int, Meta(ge=1, le=64)] = 32
     """Deepest nesting within `data`."""
 
+    edits_per_second: Annotated[float, Meta(ge=1, le=1000)] = 4.0
+    """Edits of one notification that a process writes per second; those that come faster are merged."""
+
     commit_rows: Annotated[int, Meta(ge=1, le=500)] = 500
     """Rows that one group commit may hold."""
 

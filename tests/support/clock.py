@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from notify.core.clock import Clock, Timer
 
@@ -36,6 +37,12 @@ class ManualClock(Clock):
         timer.look()
         return timer
 
+    async def pass_until(self, done: "asyncio.Future[Any]", step: timedelta = timedelta(seconds=1)) -> None:
+        """Time goes by in steps, with a moment for everybody between them, until something is done."""
+        while not done.done():
+            self.advance(step)
+            await asyncio.wait([done], timeout=0.005)
+
     def forget(self, timer: "_ManualTimer") -> None:
         self._timers.discard(timer)
 
@@ -47,11 +54,16 @@ class _ManualTimer:
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._handle: asyncio.TimerHandle | None = None
+        self._is_due = False
 
     def look(self) -> None:
+        if self._is_due:
+            return  # It fires at the loop's next turn, however fast time goes.
         if self._handle is not None:
             self._handle.cancel()
-        self._handle = self._loop.call_later(max(0.0, self.at - self._clock.monotonic()), self._fire)
+        seconds = self.at - self._clock.monotonic()
+        self._is_due = seconds <= 0
+        self._handle = self._loop.call_later(max(0.0, seconds), self._fire)
 
     def cancel(self) -> None:
         self._clock.forget(self)

@@ -15,6 +15,7 @@ from notify.api.inputs import NoQuery, read_body, read_query, settings_of
 from notify.api.routes import route
 from notify.core.errors import NotFoundError
 from notify.core.notification import Edit, changes_of
+from notify.store.edits import Amendment
 from notify.store.publications import Operation, Publications
 
 __all__ = ("OperationsController",)
@@ -63,9 +64,8 @@ class OperationsController(Controller):
         """
         read_query(request, NoQuery)
         asked = await read_body(request, Edit)
-        changes = changes_of(asked, settings_of(request).limits)
-        app_id = caller_of(request).app_id
-        return json_answer(await publications.edit(app_id, operation_id, changes, resurface=asked.resurface))
+        edit = Amendment(changes_of(asked, settings_of(request).limits), asked.resurface)
+        return json_answer(await publications.edit(caller_of(request).app_id, operation_id, edit))
 
     @delete(
         "/{operation_id:uuid}",

@@ -38,7 +38,6 @@ from notify.core.problem import problem_of
 from notify.core.times import expiry, send_time
 from notify.settings import Settings
 from notify.store.commands import (
-    ChangeCommand,
     CreateCommand,
     IdempotencyKey,
     PublishCommand,
@@ -46,6 +45,7 @@ from notify.store.commands import (
     SendCommand,
     Sent,
 )
+from notify.store.edits import Amendment
 from notify.store.writer import Writer
 
 __all__ = ("CREATE", "SendingController", "command_of", "idempotency_key")
@@ -174,7 +174,10 @@ class SendingController(Controller):
             answer=ChangedAnswer,
             body=Edit,
             query=Owner,
-            examples={"Progress": {"body": "Your order has left the kitchen.", "level": "success"}},
+            examples={
+                "Progress": {"body": "Your order has left the kitchen.", "progress": 0.8},
+                "News of it": {"title": "Your table is ready now", "level": "success", "resurface": True},
+            },
             problems=(NotFoundError, OverloadedError),
         ),
     )
@@ -184,13 +187,14 @@ class SendingController(Controller):
         notification_id: FromPath[UUID],
         writer: NamedDependency[Writer],
     ) -> Answer:
-        """Every device sees it change. What the body leaves out stays, `null` clears."""
+        """Every device sees it change. What the body leaves out stays, `null` clears. Edits that follow each other
+        quickly go out as one; the last always does, and each is answered once it is committed.
+        """
         query = read_query(request, Owner)
         asked = await read_body(request, Edit)
         app_id, user_id = owner_of(request, query.user_id)
-        changed = await writer.change(
-            ChangeCommand(app_id, user_id, notification_id, "edit", changes_of(asked, settings_of(request).limits))
-        )
+        columns = changes_of(asked, settings_of(request).limits)
+        changed = await writer.edit(app_id, user_id, notification_id, Amendment(columns, asked.resurface))
         if changed is None:
             raise NotFoundError("There is no such notification, or it was deleted.")
         return json_answer(ChangedAnswer(changed.notification, str(changed.position)), position=changed.position)

@@ -1,6 +1,5 @@
 """What was published, edited and recalled: for those who have it, and for those who have not pulled it yet."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
@@ -12,8 +11,10 @@ from notify.core.clock import Clock
 from notify.core.errors import NotFoundError
 from notify.core.topic import EVERYONE, keys_of
 from notify.store.changing import EDITABLE
+from notify.store.commands import Columns
 from notify.store.commits import OnPublish
 from notify.store.database import Connection, Database, Record
+from notify.store.edits import Amendment, Edits
 from notify.store.rows import raw_json
 
 __all__ = ("Counted", "Operation", "Publications")
@@ -57,10 +58,11 @@ class Operation(Struct, frozen=True):
 
 
 class Publications:
-    def __init__(self, database: Database, clock: Clock, on_publish: OnPublish) -> None:
+    def __init__(self, database: Database, clock: Clock, on_publish: OnPublish, *, edits_per_second: float) -> None:
         self._database = database
         self._clock = clock
         self._on_publish = on_publish
+        self._edits = Edits(self._edit, clock, per_second=edits_per_second)
 
     async def operation(self, app_id: str, id_: UUID) -> Operation:
         """Counted when it is asked for, so that nobody who pulls has a counter to wait for."""
@@ -70,17 +72,19 @@ class Publications:
             raise NotFoundError(_UNKNOWN)
         return _operation(rows[0])
 
-    async def edit(
-        self, app_id: str, id_: UUID, columns: Mapping[str, str | float | None], *, resurface: bool
-    ) -> Operation:
-        await self._change(app_id, id_, "resurface" if resurface else "edit", columns)
+    async def edit(self, app_id: str, id_: UUID, edit: Amendment) -> Operation:
+        """At most so many a second are entered in the log; those in between are merged."""
+        await self._edits.make((app_id, id_), edit)
         return await self.operation(app_id, id_)
+
+    async def _edit(self, key: tuple[str, UUID], edit: Amendment) -> None:
+        await self._change(*key, "resurface" if edit.resurfaces else "edit", edit.columns)
 
     async def recall(self, app_id: str, id_: UUID) -> None:
         """Recalling it again is fine."""
         await self._change(app_id, id_, "recall", {})
 
-    async def _change(self, app_id: str, id_: UUID, change: _Change, columns: Mapping[str, str | float | None]) -> None:
+    async def _change(self, app_id: str, id_: UUID, change: _Change, columns: Columns) -> None:
         head = await self._database.committed(
             lambda connection: self._change_in(connection, app_id, id_, change, columns)
         )
@@ -88,7 +92,7 @@ class Publications:
             self._on_publish({app_id: head})
 
     async def _change_in(
-        self, connection: Connection, app_id: str, id_: UUID, change: _Change, columns: Mapping[str, str | float | None]
+        self, connection: Connection, app_id: str, id_: UUID, change: _Change, columns: Columns
     ) -> int | None:
         """Where the log stands after it; None if there was nothing to do."""
         statements = self._database.statements

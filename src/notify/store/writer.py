@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import cast
+from uuid import UUID
 
 import structlog
 
@@ -33,6 +34,7 @@ from notify.store.commands import (
 from notify.store.commits import OnCommit, OnPublish
 from notify.store.database import TRY_AGAIN, Database
 from notify.store.deadlines import Deadlines
+from notify.store.edits import Amendment, Edits
 
 __all__ = ("Writer",)
 
@@ -62,6 +64,7 @@ class Writer:
         batch_rows: int,
         queue_rows: int,
         idempotency_live: timedelta,
+        edits_per_second: float,
         on_commit: OnCommit,
         on_publish: OnPublish,
     ) -> None:
@@ -76,6 +79,7 @@ class Writer:
         self._queue: deque[_Waiting] = deque()
         self._queued_rows = 0
         metrics.queued_rows.set_function(lambda: self._queued_rows)
+        self._edits = Edits(self._edit, clock, per_second=edits_per_second)
         self._deadlines = Deadlines(database.timeout_seconds)
         self._keys: set[IdempotencyKey] = set()
         self._wake = asyncio.Event()
@@ -106,6 +110,13 @@ class Writer:
         if outcome is not None and outcome.changed:
             self._metrics.changed.labels(command.action).inc()
         return outcome
+
+    async def edit(self, app_id: str, user_id: str | None, id_: UUID, edit: Amendment) -> Changed | None:
+        """The same for an edit. At most so many a second take a position; those in between are merged."""
+        return await self._edits.make((app_id, user_id, id_), edit)
+
+    async def _edit(self, key: tuple[str, str | None, UUID], edit: Amendment) -> Changed | None:
+        return await self.change(ChangeCommand(*key, "resurface" if edit.resurfaces else "edit", edit.columns))
 
     async def ack(self, command: AckCommand) -> None:
         await self._submit(command)
