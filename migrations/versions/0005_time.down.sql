@@ -61,7 +61,52 @@ ALTER TABLE notify.outbox
 
 CREATE INDEX outbox_waiting ON notify.outbox (id) WHERE failed_at IS NULL;
 
+DROP FUNCTION notify.is_unsettled(bigint, text, text, bigint, bigint);
+
+DROP FUNCTION notify.has_entries(bigint, text, text, bigint);
+
 UPDATE notify.entries SET change = 'edit' WHERE change = 'resurface';
+
+INSERT INTO notify.entries (app_id, key, position, publication_id, change, entered_at)
+SELECT DISTINCT changed.app_id, named.key, changed.position, changed.publication_id, changed.change, changed.entered_at
+FROM notify.entries AS changed
+JOIN notify.publications AS publication ON publication.id = changed.publication_id
+CROSS JOIN LATERAL (
+    SELECT '*' AS key
+    WHERE publication.topics = '{}'
+    UNION ALL
+    SELECT topic
+    FROM unnest(publication.topics) AS topic
+    UNION ALL
+    SELECT array_to_string(names[1:depth], '/') || '/*'
+    FROM (SELECT string_to_array(topic, '/') AS names FROM unnest(publication.topics) AS topic) AS paths
+    CROSS JOIN generate_series(1, cardinality(names) - 1) AS depth
+) AS named
+WHERE changed.key = '#';
+
+DELETE FROM notify.entries WHERE key = '#';
+
+CREATE FUNCTION notify.has_entries(of_app text, of_user text, pulled bigint) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN EXISTS (
+        SELECT FROM notify.entries WHERE app_id = of_app AND key = '*' AND position > pulled
+    ) OR EXISTS (
+        SELECT
+        FROM notify.subscriptions AS subscription
+        JOIN notify.entries AS entry
+            ON entry.app_id = of_app
+            AND entry.key = subscription.topic
+            AND entry.position > greatest(pulled, subscription.since)
+        WHERE subscription.app_id = of_app AND subscription.user_id = of_user
+    );
+
+CREATE FUNCTION notify.is_unsettled(of_app text, of_user text, pulled bigint, head bigint) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN CASE
+        WHEN pulled IS NULL THEN true
+        WHEN pulled >= coalesce(head, 0) THEN false
+        ELSE notify.has_entries(of_app, of_user, pulled)
+    END;
 
 ALTER TABLE notify.entries
     DROP CONSTRAINT entries_change,

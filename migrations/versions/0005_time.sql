@@ -52,6 +52,48 @@ ALTER TABLE notify.entries
     DROP CONSTRAINT entries_change,
     ADD CONSTRAINT entries_change CHECK (change IN ('publish', 'edit', 'resurface', 'recall'));
 
+-- Edits and recalls are entered once, under a key of their own: they are for whoever has what they change, and that may be
+-- somebody who has unsubscribed since.
+INSERT INTO notify.entries (app_id, key, position, publication_id, change, entered_at)
+SELECT DISTINCT app_id, '#', position, publication_id, change, entered_at
+FROM notify.entries
+WHERE change <> 'publish';
+
+DELETE FROM notify.entries WHERE change <> 'publish' AND key <> '#';
+
+DROP FUNCTION notify.is_unsettled(text, text, bigint, bigint);
+
+DROP FUNCTION notify.has_entries(text, text, bigint);
+
+-- Whether an app's log holds anything for an inbox past where it was filled up to. Most readers need not look.
+CREATE FUNCTION notify.has_entries(of_inbox bigint, of_app text, of_user text, pulled bigint) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN EXISTS (
+        SELECT FROM notify.entries WHERE app_id = of_app AND key = '*' AND position > pulled
+    ) OR EXISTS (
+        SELECT
+        FROM notify.subscriptions AS subscription
+        JOIN notify.entries AS entry
+            ON entry.app_id = of_app
+            AND entry.key = subscription.topic
+            AND entry.position > greatest(pulled, subscription.since)
+        WHERE subscription.app_id = of_app AND subscription.user_id = of_user
+    ) OR EXISTS (
+        SELECT
+        FROM notify.entries AS changed
+        JOIN notify.notifications AS had ON had.publication_id = changed.publication_id AND had.inbox_id = of_inbox
+        WHERE changed.app_id = of_app AND changed.key = '#' AND changed.position > pulled
+    );
+
+CREATE FUNCTION notify.is_unsettled(of_inbox bigint, of_app text, of_user text, pulled bigint, head bigint)
+    RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN CASE
+        WHEN pulled IS NULL THEN true
+        WHEN pulled >= coalesce(head, 0) THEN false
+        ELSE notify.has_entries(of_inbox, of_app, of_user, pulled)
+    END;
+
 -- The outbox, for every audience and for later -----------------------------------------------------------------------
 
 -- Without `send_at` now.

@@ -139,3 +139,14 @@ async def test_nobody_reaches_what_another_app_published(client: httpx.AsyncClie
     page = await client.get("/v1/notifications", params=ALICE, headers=headers)
     assert page.json()["items"] == []
     assert (await operation(client, id_))["title"] == "news"
+
+
+async def test_whoever_has_unsubscribed_since_sees_it_changed_and_called_back(client: httpx.AsyncClient) -> None:
+    await subscribe(client, "alice", "orders/*")
+    id_ = await publish(client, {"topic": "orders/eu"}, "first")
+    assert await titles(client, "alice") == ["first"]
+    await client.delete("/v1/subscriptions", params={**ALICE, "topic": "orders/*"})
+    await client.patch(f"/v1/operations/{id_}", json={"title": "second"})
+    assert await titles(client, "alice") == ["second"]
+    await client.delete(f"/v1/operations/{id_}")
+    assert await titles(client, "alice") == []

@@ -6,12 +6,15 @@ from typing import Annotated, TypeVar
 
 from msgspec import Meta
 
-__all__ = ("EVERYONE", "PATTERN", "Topic", "TopicPattern", "decisive", "keys_of", "topic_under")
+__all__ = ("CHANGED", "EVERYONE", "PATTERN", "Topic", "TopicPattern", "decisive", "keys_of", "topic_under")
 
 T = TypeVar("T")
 
 EVERYONE = "*"
 """The key of what is for everyone. No topic and no pattern is written so."""
+
+CHANGED = "#"
+"""The key of edits and recalls, which are for whoever has what they change."""
 
 _END = r"$(?!\n)"
 _SEGMENT = r"[A-Za-z0-9._~:@\-]+"

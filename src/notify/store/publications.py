@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from notify.core.clock import Clock
 from notify.core.errors import NotFoundError
-from notify.core.topic import EVERYONE, keys_of
+from notify.core.topic import CHANGED, keys_of
 from notify.store.changing import EDITABLE
 from notify.store.commands import Columns
 from notify.store.commits import OnPublish
@@ -108,8 +108,7 @@ class Publications:
             await connection.execute(statements["publication_edit"], id_, *values, now)
         else:
             await connection.execute(statements["publication_recall"], id_, now)
-        keys = keys_of(row["topics"]) or [EVERYONE]
-        head: int = await connection.fetchval(statements["enter"], app_id, keys, id_, change, now)
+        head: int = await connection.fetchval(statements["enter"], app_id, CHANGED, id_, change, now)
         return head
 
 

@@ -170,7 +170,7 @@ class _Wanted:
             for (id_, topic, app_id), recipients in new
             for publication in [self._publications[id_]]
         ]
-        return [*creates, *self._changes.values()]
+        return [*creates, *reversed(self._changes.values())]
 
 
 def _published(row: Record, topic: str | None) -> Publication:

@@ -4,7 +4,7 @@ SELECT
     asked.place, store.generation || inbox.epoch AS epoch, inbox.floor, inbox.head, inbox.unread, inbox.unseen,
     inbox.total, inbox.due_at,
     inbox.due_at <= $3::timestamptz
-        OR notify.is_unsettled(inbox.app_id, inbox.user_id, inbox.pulled, log.head) AS unsettled,
+        OR notify.is_unsettled(inbox.id, inbox.app_id, inbox.user_id, inbox.pulled, log.head) AS unsettled,
     counts.type, counts.unread AS type_unread, counts.unseen AS type_unseen, counts.total AS type_total
 FROM unnest($1::text[], $2::text[], $4::text[]) WITH ORDINALITY AS asked (app_id, user_id, types, place)
 JOIN notify.inboxes AS inbox ON inbox.app_id = asked.app_id AND inbox.user_id = asked.user_id

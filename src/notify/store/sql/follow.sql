@@ -5,7 +5,7 @@ SELECT
     wanted.place, inbox.id AS followed_id, store.generation || inbox.epoch AS epoch, inbox.floor, inbox.head, inbox.unread,
     inbox.unseen, inbox.total, inbox.due_at,
     inbox.due_at <= $3::timestamptz
-        OR notify.is_unsettled(inbox.app_id, inbox.user_id, inbox.pulled, log.head) AS unsettled,
+        OR notify.is_unsettled(inbox.id, inbox.app_id, inbox.user_id, inbox.pulled, log.head) AS unsettled,
     changed.*
 FROM unnest($1::text[], $2::text[], $4::bigint[], $5::integer[])
     WITH ORDINALITY AS wanted (app_id, user_id, after, most, place)

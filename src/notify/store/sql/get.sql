@@ -3,7 +3,7 @@ SELECT
     inbox.user_id, store.generation || inbox.epoch AS epoch, inbox.floor, inbox.head, inbox.unread, inbox.unseen,
     inbox.total, inbox.due_at,
     inbox.due_at <= $4::timestamptz
-        OR notify.is_unsettled(inbox.app_id, inbox.user_id, inbox.pulled, log.head) AS unsettled,
+        OR notify.is_unsettled(inbox.id, inbox.app_id, inbox.user_id, inbox.pulled, log.head) AS unsettled,
     notification.*
 FROM notify.notifications AS notification
 JOIN notify.inboxes AS inbox ON inbox.id = notification.inbox_id

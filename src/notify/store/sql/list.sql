@@ -7,7 +7,7 @@ SELECT
     asked.place, store.generation || inbox.epoch AS epoch, inbox.floor, inbox.head, inbox.unread, inbox.unseen,
     inbox.total, inbox.due_at,
     inbox.due_at <= $3::timestamptz
-        OR notify.is_unsettled(inbox.app_id, inbox.user_id, inbox.pulled, log.head) AS unsettled,
+        OR notify.is_unsettled(inbox.id, inbox.app_id, inbox.user_id, inbox.pulled, log.head) AS unsettled,
     listed.*
 FROM unnest(
     $1::text[], $2::text[], $4::text[], $5::integer[], $6::timestamptz[], $7::timestamptz[], $8::bigint[], $9::text[],

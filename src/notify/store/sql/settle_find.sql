@@ -71,15 +71,11 @@ LEFT JOIN LATERAL (
                 WHEN bool_or(changed.change = 'resurface') THEN 'resurface'
                 ELSE 'edit'
             END,
-            max(changed.key), had.id
-        FROM unnest(follows.keys, follows.afters) AS wanted (key, after)
-        JOIN notify.entries AS changed
-            ON changed.app_id = inbox.app_id
-            AND changed.key = wanted.key
-            AND changed.position > wanted.after
-            AND changed.change <> 'publish'
+            '#', had.id
+        FROM notify.entries AS changed
         JOIN notify.notifications AS had
             ON had.publication_id = changed.publication_id AND had.inbox_id = inbox.id
+        WHERE changed.app_id = inbox.app_id AND changed.key = '#' AND changed.position > inbox.pulled
         GROUP BY changed.publication_id, had.id
     )
 ) AS entry ON true

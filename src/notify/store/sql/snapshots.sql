@@ -4,7 +4,7 @@ SELECT
     wanted.place, store.generation || inbox.epoch AS epoch, inbox.floor, inbox.head, inbox.unread, inbox.unseen,
     inbox.total, inbox.due_at,
     inbox.due_at <= $3::timestamptz
-        OR notify.is_unsettled(inbox.app_id, inbox.user_id, inbox.pulled, log.head) AS unsettled,
+        OR notify.is_unsettled(inbox.id, inbox.app_id, inbox.user_id, inbox.pulled, log.head) AS unsettled,
     listed.*
 FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS wanted (app_id, user_id, place)
 JOIN notify.inboxes AS inbox ON inbox.app_id = wanted.app_id AND inbox.user_id = wanted.user_id

@@ -5,7 +5,7 @@ JOIN notify.inboxes AS inbox ON inbox.app_id = asked.app_id AND inbox.user_id = 
 LEFT JOIN notify.logs AS log ON log.app_id = inbox.app_id
 WHERE inbox.pulled IS NOT NULL
     AND (
-        notify.is_unsettled(inbox.app_id, inbox.user_id, inbox.pulled, log.head)
+        notify.is_unsettled(inbox.id, inbox.app_id, inbox.user_id, inbox.pulled, log.head)
         OR EXISTS (
             SELECT
             FROM notify.subscriptions AS late
