@@ -56,7 +56,7 @@ def clock() -> ManualClock:
 @pytest.fixture
 async def service(any_database_url: str, clock: ManualClock) -> AsyncIterator[Service]:
     """All parts of the service, at work in this process."""
-    settings = Settings(database_url=any_database_url, admin_key=ADMIN_KEY)
+    settings = Settings(database_url=any_database_url, admin_key=ADMIN_KEY, edits_per_second=1000)
     async with Service(settings, clock).running() as running:
         yield running
 

@@ -12,12 +12,13 @@ _RECOUNT = """
     SELECT
         inbox_id,
         coalesce(type, '') AS type,
-        count(*) FILTER (WHERE deleted_at IS NULL AND archived_at IS NULL AND read_at IS NULL) AS unread,
-        count(*) FILTER (
-            WHERE deleted_at IS NULL AND archived_at IS NULL AND read_at IS NULL AND seen_at IS NULL
-        ) AS unseen,
-        count(*) FILTER (WHERE deleted_at IS NULL AND archived_at IS NULL) AS total
+        count(*) FILTER (WHERE is_there AND read_at IS NULL) AS unread,
+        count(*) FILTER (WHERE is_there AND read_at IS NULL AND seen_at IS NULL) AS unseen,
+        count(*) FILTER (WHERE is_there) AS total
     FROM notify.notifications
+    CROSS JOIN LATERAL (
+        SELECT num_nonnulls(deleted_at, archived_at, snoozed_until) = 0 AS is_there
+    ) AS inbox
     GROUP BY inbox_id, coalesce(type, '')
 """
 
@@ -52,6 +53,14 @@ _WRONG_POSITIONS = """
     WHERE inbox.id IS NULL
         OR NOT (1 <= created_position AND created_position <= arrived_position AND arrived_position <= changed_position)
         OR changed_position > inbox.head
+"""
+
+_DUE_TOO_LATE = """
+    SELECT inbox.user_id, inbox.due_at, notification.*
+    FROM notify.notifications AS notification
+    JOIN notify.inboxes AS inbox ON inbox.id = notification.inbox_id
+    WHERE deleted_at IS NULL AND (due_at <= least(expires_at, snoozed_until)) IS NOT TRUE
+        AND num_nonnulls(expires_at, snoozed_until) > 0
 """
 
 _SHARED_POSITIONS = """
@@ -107,6 +116,7 @@ def check_inboxes(url: str) -> int:
         "counters by type differ from a recount": rows(url, _WRONG_TYPE_COUNTERS),
         "positions out of order or past the head": rows(url, _WRONG_POSITIONS),
         "one position on two rows": rows(url, _SHARED_POSITIONS),
+        "due before anybody looks": rows(url, _DUE_TOO_LATE),
     }
     assert not any(wrong.values()), {what: found[:5] for what, found in wrong.items() if found}
     return len(rows(url, "SELECT FROM notify.inboxes"))

@@ -16,7 +16,7 @@ from notify.core.notification import Content
 from notify.core.topic import topic_under
 from notify.metrics import Metrics
 from notify.store.changing import EDITABLE, MOST_DUE, let_time_pass
-from notify.store.commands import ChangeCommand, Command, CreateCommand, Publication, Recipient
+from notify.store.commands import ChangeCommand, CreateCommand, Publication, Recipient
 from notify.store.commits import Commit
 from notify.store.database import Connection, Database, Record
 from notify.store.many import InboxKey
@@ -103,26 +103,31 @@ class Settle:
         entries = [row for row in found if row["publication_id"] is not None]
         if len(entries) > _MOST_ROWS and len(keys) > 1:
             raise _TooMuchError
-        batch = self._writer.batch_of(await self._commands(connection, keys, entries, now))
-        await batch.apply(connection)
+        wanted = await self._wanted(connection, keys, entries, now)
+        commits: list[Commit] = []
+        # What it has changes before what is new collapses into it.
+        for commands in (wanted.changes(), wanted.creates()):
+            batch = self._writer.batch_of(commands)
+            await batch.apply(connection)
+            commits += batch.commits
         of_each = {row["place"]: row for row in found}
         heads = [of_each[place]["log_head"] for place in range(1, len(keys) + 1)]
         late_ones = [(*keys[place - 1], topic) for place, row in of_each.items() for topic in row["late_topics"]]
         # Those that it has read, since others may have subscribed meanwhile.
         late_columns = [[each[column] for each in late_ones] for column in range(3)]
         await connection.execute(statements["settle_done"], *names, heads, *late_columns)
-        return batch.commits
+        return commits
 
-    async def _commands(
+    async def _wanted(
         self, connection: Connection, keys: Sequence[InboxKey], entries: Sequence[Record], now: datetime
-    ) -> list[Command]:
+    ) -> "_Wanted":
         ids = list({row["publication_id"] for row in entries})
         rows = await connection.fetch(self._database.statements["publications"], ids) if ids else []
         publications = {row["id"]: row for row in rows}
         wanted = _Wanted(publications, now)
         for row in reversed(entries):
             wanted.add(row, keys[row["place"] - 1])
-        return wanted.commands()
+        return wanted
 
 
 class _Wanted:
@@ -160,17 +165,20 @@ class _Wanted:
         recipients = self._new.setdefault((publication["id"], topic, inbox.app_id), [])
         recipients.append(Recipient(inbox.user_id, uuid7()))
 
-    def commands(self) -> list[Command]:
+    def changes(self) -> list[ChangeCommand]:
+        """In the order of the logs."""
+        return list(reversed(self._changes.values()))
+
+    def creates(self) -> list[CreateCommand]:
         """In the order of the logs."""
         new = sorted(self._new.items(), key=lambda item: self._publications[item[0][0]]["position"])
-        creates = [
+        return [
             CreateCommand(
                 app_id, recipients, _content(publication), uuid7(), publication=_published(publication, topic)
             )
             for (id_, topic, app_id), recipients in new
             for publication in [self._publications[id_]]
         ]
-        return [*creates, *reversed(self._changes.values())]
 
 
 def _published(row: Record, topic: str | None) -> Publication:

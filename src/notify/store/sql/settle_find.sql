@@ -56,7 +56,7 @@ LEFT JOIN LATERAL (
                     LIMIT (SELECT $5::integer)
                 )
             ) AS found
-            ORDER BY found.position DESC
+            ORDER BY found.position DESC, found.key
             LIMIT (SELECT $3::integer)
         ) AS published
         LEFT JOIN notify.notifications AS had
