@@ -72,6 +72,23 @@ def test_a_create_that_loses_its_answer_again_and_again_is_still_written_once(st
 
 
 @either_way
+@pytest.mark.parametrize("statement", [LOCK, "^-- change:", COMMIT])
+def test_what_resurfaces_does_so_once(
+    stand: Stand,
+    user: str,
+    statement: str,
+    forwarded: bool,  # noqa: FBT001
+) -> None:
+    id_ = create(stand.client, user, "First").json()["id"]
+    fault = stand.proxy.lose(statement, forwarded=forwarded)
+    answer = stand.client.patch(f"/v1/notifications/{id_}", json={"title": "Again", "resurface": True})
+    assert fault.happened == 1
+    assert answer.status_code == 200, answer.text
+    assert arrivals(stand, user) == ["First", "Again"]
+    assert answer.json()["position"].endswith(".2")
+
+
+@either_way
 def test_a_collapse_whose_answer_is_lost_arrives_once(
     stand: Stand,
     user: str,

@@ -33,6 +33,7 @@ async def change(
         [each.user_id for each in changes],
         [each.action for each in changes],
         [each.until for each in changes],
+        [each.trace for each in changes],
         [sum(1 << bit for bit, name in enumerate(EDITABLE) if name in each.columns) for each in changes],
         *([each.columns.get(name) for each in changes] for name in EDITABLE),
         at,

@@ -122,6 +122,8 @@ class ChangeCommand(Struct, frozen=True):
     action: Action
     columns: Columns = field(default_factory=dict)
     until: datetime | None = None
+    trace: UUID | None = None
+    """By which what resurfaces is known to have done so, after a connection was lost (law 3)."""
 
     @property
     def rows(self) -> int:

@@ -18,10 +18,12 @@ from notify.core.errors import (
     OverloadedError,
     ProblemError,
 )
+from notify.core.ids import uuid7
 from notify.metrics import Metrics
 from notify.store.batch import MOST_STEPS, Batch, Outcome
 from notify.store.commands import (
     AckCommand,
+    Action,
     ChangeCommand,
     Changed,
     Command,
@@ -116,7 +118,8 @@ class Writer:
         return await self._edits.make((app_id, user_id, id_), edit)
 
     async def _edit(self, key: tuple[str, str | None, UUID], edit: Amendment) -> Changed | None:
-        return await self.change(ChangeCommand(*key, "resurface" if edit.resurfaces else "edit", edit.columns))
+        action: Action = "resurface" if edit.resurfaces else "edit"
+        return await self.change(ChangeCommand(*key, action, edit.columns, trace=uuid7()))
 
     async def ack(self, command: AckCommand) -> None:
         await self._submit(command)

@@ -1,33 +1,34 @@
 -- change: marks, edits and deletes notifications whose inboxes are locked; each notification comes at most once. What is
 -- already so takes no position. `mask` says which columns an edit sets. What resurfaces, or comes back from where it was
--- snoozed to, arrives again, as unread.
+-- snoozed to, arrives again, as unread; by its trace what was written before a connection was lost is not done again.
 WITH wish AS (
     SELECT *
     FROM unnest(
-        $1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::integer[], $7::text[], $8::text[], $9::text[],
-        $10::text[], $11::text[], $12::text[], $13::text[], $14::float8[]
+        $1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::uuid[], $7::integer[], $8::text[], $9::text[],
+        $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::float8[]
     ) WITH ORDINALITY AS w (
-        id, app_id, user_id, action, until, mask, title, body, level, data, url, actions, actor, progress, place
+        id, app_id, user_id, action, until, trace, mask, title, body, level, data, url, actions, actor, progress, place
     )
 ), target AS (
     SELECT
         wish.place, wish.until, was.id, was.inbox_id, was.type, was.state AS state_before, was.topic, was.collapse_key,
         was.created_at, was.arrived_at AS arrived_before, was.updated_at AS updated_before, was.expires_at,
         arrival.arrives,
+        CASE WHEN resurfaces THEN coalesce(wish.trace, was.collapsed_id) ELSE was.collapsed_id END AS trace,
         CASE
             WHEN arrives THEN NULL
-            WHEN action IN ('read', 'seen') THEN coalesce(was.seen_at, $15::timestamptz)
-            WHEN action = 'resurface' THEN NULL
+            WHEN action IN ('read', 'seen') THEN coalesce(was.seen_at, $16::timestamptz)
+            WHEN resurfaces THEN NULL
             ELSE was.seen_at
         END AS seen_at,
         CASE
-            WHEN arrives OR action IN ('unread', 'resurface') THEN NULL
-            WHEN action = 'read' THEN coalesce(was.read_at, $15)
+            WHEN arrives OR resurfaces OR action = 'unread' THEN NULL
+            WHEN action = 'read' THEN coalesce(was.read_at, $16)
             ELSE was.read_at
         END AS read_at,
         CASE
-            WHEN action = 'archive' THEN coalesce(was.archived_at, $15)
-            WHEN action IN ('unarchive', 'snooze', 'resurface') THEN NULL
+            WHEN action = 'archive' THEN coalesce(was.archived_at, $16)
+            WHEN resurfaces OR action IN ('unarchive', 'snooze') THEN NULL
             ELSE was.archived_at
         END AS archived_at,
         CASE
@@ -35,7 +36,7 @@ WITH wish AS (
             WHEN action IN ('unsnooze', 'archive', 'delete') THEN NULL
             ELSE was.snoozed_until
         END AS snoozed_until,
-        CASE action WHEN 'delete' THEN coalesce(was.deleted_at, $15) END AS deleted_at,
+        CASE action WHEN 'delete' THEN coalesce(was.deleted_at, $16) END AS deleted_at,
         CASE WHEN action = 'delete' THEN '' WHEN mask & 1 <> 0 THEN wish.title ELSE was.title END AS title,
         CASE WHEN action = 'delete' THEN NULL WHEN mask & 2 <> 0 THEN wish.body ELSE was.body END AS body,
         CASE WHEN mask & 4 <> 0 THEN wish.level ELSE was.level END AS level,
@@ -49,11 +50,11 @@ WITH wish AS (
     JOIN notify.notifications AS was ON was.id = wish.id
     JOIN notify.inboxes AS owner ON owner.id = was.inbox_id
     CROSS JOIN LATERAL (
-        SELECT CASE action
-            WHEN 'resurface' THEN was.snoozed_until IS NULL
-            WHEN 'unsnooze' THEN was.snoozed_until IS NOT NULL
-            ELSE false
-        END AS arrives
+        SELECT action = 'resurface' AND (was.collapsed_id = wish.trace) IS NOT TRUE AS resurfaces
+    ) AS asked
+    CROSS JOIN LATERAL (
+        SELECT
+            resurfaces AND was.snoozed_until IS NULL OR action = 'unsnooze' AND was.snoozed_until IS NOT NULL AS arrives
     ) AS arrival
     WHERE owner.app_id = wish.app_id
         AND (wish.user_id IS NULL OR owner.user_id = wish.user_id)
@@ -90,7 +91,7 @@ WITH wish AS (
         unread = inbox.unread + sums.unread,
         unseen = inbox.unseen + sums.unseen,
         total = inbox.total + sums.total,
-        arrived_at = CASE WHEN sums.arrives THEN greatest(inbox.arrived_at, $15) ELSE inbox.arrived_at END,
+        arrived_at = CASE WHEN sums.arrives THEN greatest(inbox.arrived_at, $16) ELSE inbox.arrived_at END,
         due_at = least(inbox.due_at, sums.until)
     FROM (
         SELECT
@@ -113,6 +114,7 @@ WITH wish AS (
     SET changed_position = inbox.base + changed.step,
         arrived_position = CASE WHEN arrives THEN inbox.base + changed.step ELSE notification.arrived_position END,
         arrived_at = CASE WHEN arrives THEN inbox.arrived_at ELSE notification.arrived_at END,
+        collapsed_id = changed.trace,
         title = changed.title,
         body = changed.body,
         level = changed.level,
@@ -126,7 +128,7 @@ WITH wish AS (
         archived_at = changed.archived_at,
         snoozed_until = changed.snoozed_until,
         deleted_at = changed.deleted_at,
-        updated_at = $15
+        updated_at = $16
     FROM changed
     JOIN inbox ON inbox.id = changed.inbox_id
     WHERE notification.id = changed.id
@@ -135,7 +137,7 @@ SELECT
     target.place, target.id, owner.user_id, target.type, target.level, target.title, target.body, target.data, target.url,
     target.actions, target.actor, target.topic, target.collapse_key, target.progress, target.created_at, target.arrives,
     CASE WHEN target.arrives THEN inbox.arrived_at ELSE target.arrived_before END AS arrived_at,
-    CASE WHEN changed.id IS NULL THEN target.updated_before ELSE $15 END AS updated_at,
+    CASE WHEN changed.id IS NULL THEN target.updated_before ELSE $16 END AS updated_at,
     target.seen_at, target.read_at, target.archived_at, target.snoozed_until, target.expires_at,
     target.inbox_id,
     inbox.base + changed.step AS position,
