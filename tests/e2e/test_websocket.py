@@ -3,11 +3,13 @@
 """
 
 import asyncio
+import math
 from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
 import httpx
+import msgspec
 import psycopg
 import pytest
 
@@ -321,6 +323,18 @@ async def test_msgpack_says_nothing_that_json_cannot(alice: User) -> None:
             + extension
         )
         assert (await socket.until("reply"))["problem"]["type"] == "/problems/malformed-message"
+    assert alice.listed() == []
+
+
+async def test_progress_is_a_number(alice: User) -> None:
+    async with open_socket(alice.url, subprotocols=[MSGPACK], token=alice.token(scope="inbox send")) as socket:
+        await socket.started()
+        # JSON has no way to say it.
+        create = {"to": alice.name, "title": "t", "progress": math.nan}
+        message = {"type": "send", "ref": "r", "notification": create}
+        await socket.connection.send(msgspec.msgpack.encode(message))
+        problem = (await socket.until("reply"))["problem"]
+        assert problem["type"] == "/problems/malformed-message"
     assert alice.listed() == []
 
 

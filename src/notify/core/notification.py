@@ -1,6 +1,5 @@
 """What a notification is, what a producer may send, and the bounds on both."""
 
-import math
 import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -203,7 +202,7 @@ def content_of(create: Create, limits: Limits, expires_at: datetime | None = Non
         actions=_encoded(create.actions),
         actor=_encoded(create.actor),
         collapse_key=create.collapse_key,
-        progress=_checked_progress(create.progress),
+        progress=create.progress,
         expires_at=expires_at,
     )
 
@@ -226,20 +225,13 @@ def changes_of(edit: Edit, limits: Limits) -> dict[str, str | float | None]:
     if edit.actor is not UNSET:
         changes["actor"] = _encoded(edit.actor)
     if edit.progress is not UNSET:
-        changes["progress"] = _checked_progress(edit.progress)
+        changes["progress"] = edit.progress
     if not changes and not edit.resurface:
         raise InvalidError(
             "The body names nothing to change; send at least one of title, body, level, data, url, actions, actor, "
             "progress and resurface."
         )
     return changes
-
-
-def _checked_progress(progress: float | None) -> float | None:
-    # JSON has no NaN, MessagePack does, and it is neither below nor above anything.
-    if progress is not None and math.isnan(progress):
-        raise InvalidError.at("/progress", "Send a number from 0 to 1.")
-    return progress
 
 
 def _checked_body(body: str | None, limits: Limits) -> str | None:
