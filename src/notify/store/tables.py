@@ -250,6 +250,8 @@ Table(
     CheckConstraint("json_typeof(actions) = 'array'", name="outbox_actions"),
     CheckConstraint("json_typeof(actor) = 'object'", name="outbox_actor"),
     CheckConstraint("num_nonnulls(user_id, user_ids, topic, topics, everyone) = 1", name="outbox_audience"),
+    CheckConstraint("cardinality(user_ids) > 0", name="outbox_user_ids"),
+    CheckConstraint("cardinality(topics) > 0", name="outbox_topics"),
     CheckConstraint("everyone", name="outbox_everyone"),
     CheckConstraint("progress BETWEEN 0 AND 1", name="outbox_progress"),
     CheckConstraint("expires_at > send_at", name="outbox_expires_at"),
