@@ -118,10 +118,11 @@ class Outbox:
         rows = await self._database.fetch("outbox_next")
         if not rows:
             return self._poll_seconds
-        due_at: datetime = rows[0]["due_at"]
-        # What was due as we looked and is still there is in the hands of another process, which may die.
-        seconds = _PAUSE_SECONDS if due_at <= looked_at else (due_at - self._clock.now()).total_seconds()
-        return min(max(seconds, 0), self._poll_seconds)
+        send_at: datetime | None = rows[0]["send_at"]
+        if send_at is None or send_at <= looked_at:
+            # It was due as we looked: another process has it, and may die.
+            return min(_PAUSE_SECONDS, self._poll_seconds)
+        return min(max((send_at - self._clock.now()).total_seconds(), 0), self._poll_seconds)
 
     async def claim(self, limit: int) -> bool:
         """Writes up to so many rows; whether there may be more. One that cannot be written is set aside alone."""
