@@ -108,9 +108,13 @@ ALTER TABLE notify.outbox
     ADD COLUMN send_at timestamptz,
     ADD COLUMN expires_at timestamptz,
     ADD CONSTRAINT outbox_audience CHECK (num_nonnulls(user_id, user_ids, topic, topics, everyone) = 1),
+    ADD CONSTRAINT outbox_user_ids CHECK (cardinality(user_ids) > 0),
+    ADD CONSTRAINT outbox_topics CHECK (cardinality(topics) > 0),
     ADD CONSTRAINT outbox_everyone CHECK (everyone),
     ADD CONSTRAINT outbox_progress CHECK (progress BETWEEN 0 AND 1),
-    ADD CONSTRAINT outbox_expires_at CHECK (expires_at > send_at);
+    -- PostgreSQL knows times that no client can read.
+    ADD CONSTRAINT outbox_send_at CHECK (send_at BETWEEN '1970-01-01Z' AND '9999-12-31Z'),
+    ADD CONSTRAINT outbox_expires_at CHECK (expires_at > send_at AND expires_at BETWEEN '1970-01-01Z' AND '9999-12-31Z');
 
 DROP INDEX notify.outbox_waiting;
 

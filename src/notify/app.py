@@ -21,6 +21,7 @@ from notify.api.identities import AppsController, TokensController
 from notify.api.inbox import ChangesController, InboxController
 from notify.api.operations import OperationsController
 from notify.api.problems import exception_handlers
+from notify.api.scheduled import ScheduledController
 from notify.api.sending import SendingController
 from notify.api.sessions import PresenceController, RefreshController, SessionsController
 from notify.api.socket import SocketParts, explain_socket, open_socket
@@ -61,6 +62,7 @@ from notify.store.inbox import Inboxes
 from notify.store.many import Reader
 from notify.store.outbox import Outbox
 from notify.store.publications import Publications
+from notify.store.scheduled import Scheduled
 from notify.store.sessions import Sessions
 from notify.store.settle import LateComers, Settle
 from notify.store.snapshots import Snapshots
@@ -85,6 +87,7 @@ _ROUTES = (
     SessionsController,
     DevicesController,
     OperationsController,
+    ScheduledController,
     SubscriptionsController,
     TopicsController,
     HealthController,
@@ -126,7 +129,9 @@ class Service:
             edits_per_second=settings.edits_per_second,
             on_commit=self._committed,
             on_publish=self._published,
+            on_schedule=self._scheduled,
         )
+        self.scheduled = Scheduled(self.database, self.clock)
         self.settle = Settle(
             self.database,
             self.writer,
@@ -256,6 +261,9 @@ class Service:
         self.pulling.published(heads)
         self.doorbell.ring_published(heads)
 
+    def _scheduled(self) -> None:
+        self.outbox.ring()
+
     def _listening(self) -> None:
         # Whatever rang before is found by looking.
         self.outbox.ring()
@@ -304,6 +312,7 @@ class Service:
             "registry": self.registry,
             "roster": self.roster,
             "readiness": Readiness(self.database, self.listener, self.roster),
+            "scheduled": self.scheduled,
             "sessions": self.sessions,
             "subscriptions": self.subscriptions,
             "topics": self.topics,

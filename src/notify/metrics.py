@@ -52,9 +52,14 @@ class Metrics:
         self.pool_connections = Gauge(
             "notify_pool_connections", "Database connections for statements on inboxes.", ["state"], registry=registry
         )
-        self.outbox_rows = Gauge("notify_outbox_rows", "Rows in the outbox.", ["state"], registry=registry)
+        self.outbox_rows = Gauge(
+            "notify_outbox_rows",
+            "Rows in the outbox: waiting to be written, scheduled for later, or set aside as failed.",
+            ["state"],
+            registry=registry,
+        )
         self.outbox_age_seconds = Gauge(
-            "notify_outbox_age_seconds", "Age of the oldest row that waits in the outbox.", registry=registry
+            "notify_outbox_age_seconds", "How long the oldest row in the outbox is due.", registry=registry
         )
         self.purged = Counter("notify_purged", "Old rows removed, by kind.", ["kind"], registry=registry)
         self.listen_reconnects = Counter(

@@ -279,7 +279,7 @@ def _writes(user_id: str, head: int, id_: UUID) -> list[Write]:
         Write("lock by id", "lock", ([], [], [id_])),
         Write("find tombstones", "purge_find", (long_ago, 500)),
         Write("forget answers", "forget_answers", (long_ago, 500)),
-        Write("claim from the outbox", "outbox_claim", (500,)),
+        Write("claim from the outbox", "outbox_claim", (NOW, 500)),
         Write("outbox depth", "outbox_depth", (NOW,)),
     ]
 

@@ -2,7 +2,9 @@
 tries again."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 import psycopg
@@ -179,6 +181,54 @@ def test_a_create_that_reaches_the_server_after_we_gave_its_connection_up_is_not
         answer = asked.result(10)
     assert answer.status_code == 201, answer.text
     assert arrivals(stand, user) == ["One"]
+
+
+@either_way
+def test_a_schedule_whose_answer_is_lost_is_sent_once(
+    stand: Stand,
+    user: str,
+    forwarded: bool,  # noqa: FBT001
+) -> None:
+    fault = stand.proxy.lose("^-- schedule:", forwarded=forwarded)
+    asked = create(stand.client, user, "One", send_at=(datetime.now(UTC) + timedelta(seconds=1)).isoformat())
+    assert (fault.happened, asked.status_code) == (1, 202), asked.text
+    until(lambda: arrivals(stand, user), what="what was scheduled")
+    until(lambda: not rows(stand.url, "SELECT FROM notify.outbox"), what="an empty outbox")
+    assert [row["id"] for row in history(stand.url) if row["user_id"] == user] == [UUID(asked.json()["id"])]
+
+
+def test_a_schedule_that_reaches_the_server_after_we_gave_its_connection_up_is_there_once(
+    stand: Stand, user: str
+) -> None:
+    late = stand.proxy.delay("^-- schedule:")
+    second = stand.proxy.hold("^-- schedule:")
+    send_at = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(create, stand.client, user, "One", send_at=send_at)
+        late.wait()
+        second.wait()
+        late.release()
+        until(lambda: rows(stand.url, "SELECT FROM notify.outbox"), what="what was late")
+        second.release()
+        answer = asked.result(10)
+    assert answer.status_code == 202, answer.text
+    id_ = answer.json()["id"]
+    assert [row["id"] for row in rows(stand.url, "SELECT id FROM notify.outbox")] == [UUID(id_)]
+    assert stand.client.delete(f"/v1/scheduled/{id_}").status_code == 204
+
+
+@either_way
+def test_a_cancel_whose_answer_is_lost_is_true(
+    stand: Stand,
+    user: str,
+    forwarded: bool,  # noqa: FBT001
+) -> None:
+    send_at = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    id_ = create(stand.client, user, "One", send_at=send_at).json()["id"]
+    fault = stand.proxy.lose("^-- scheduled_cancel:", forwarded=forwarded)
+    answers = [stand.client.delete(f"/v1/scheduled/{id_}") for _ in range(2)]
+    assert (fault.happened, [answer.status_code for answer in answers]) == (1, [204, 204])
+    assert not rows(stand.url, "SELECT FROM notify.outbox")
 
 
 def waits_for_a_lock(stand: Stand) -> bool:

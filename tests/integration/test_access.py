@@ -69,6 +69,8 @@ CALLS = {
     "GET /v1/operations/{operation_id}": Call(Access.SEND_KEY, 404),
     "PATCH /v1/operations/{operation_id}": Call(Access.SEND_KEY, 404, body={"title": "another"}),
     "DELETE /v1/operations/{operation_id}": Call(Access.SEND_KEY, 404),
+    "GET /v1/scheduled": Call(Access.SEND_KEY),
+    "DELETE /v1/scheduled/{scheduled_id}": Call(Access.SEND_KEY, 404),
     "GET /v1/presence": Call(Access.INBOX_KEY, query=ALICE),
     "GET /v1/sessions": Call(Access.INBOX_KEY, query=ALICE),
     "DELETE /v1/sessions": Call(Access.INBOX_KEY, 204, query=ALICE),
@@ -127,6 +129,7 @@ class World:
             "file_path": _asset(path),
             "session_id": SOME_ID,
             "operation_id": SOME_ID,
+            "scheduled_id": SOME_ID,
         }
         body = call.body
         if path in {"/v1/ack", "/v1/devices"}:
@@ -392,6 +395,7 @@ async def test_a_method_that_a_path_does_not_take_is_refused_and_the_others_are_
                     key_id=SOME_ID,
                     session_id=SOME_ID,
                     operation_id=SOME_ID,
+                    scheduled_id=SOME_ID,
                 ),
                 headers={"Authorization": ""},
             )

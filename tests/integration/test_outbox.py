@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from typing import Any, LiteralString
 from uuid import UUID, uuid4
 
@@ -12,7 +13,9 @@ from psycopg import errors
 
 from notify.app import Service
 from notify.settings import Settings
+from support.audiences import subscribe, titles
 from support.calls import ALICE, count, everything, mark, send
+from support.clock import ManualClock
 from support.invariants import check_inboxes, rows
 from support.processes import ADMIN, ADMIN_KEY
 from support.waiting import eventually
@@ -158,6 +161,132 @@ async def test_deleting_a_row_that_still_waits_cancels_it(any_database_url: str,
     assert not await deaf.outbox.claim(500)
 
 
+async def test_several_users_are_sent_one_each_or_none(
+    service: Service, client: httpx.AsyncClient, producer: psycopg.Connection, any_database_url: str
+) -> None:
+    with producer.transaction():
+        for users, excluded in ((["alice", "bob", "alice"], None), (["alice", "bob", "carol"], ["alice", "bob"])):
+            row = "INSERT INTO notify.outbox (user_ids, exclude, title, progress) VALUES (%s, %s, 'to several', 0.5)"
+            producer.execute(row, (users, excluded))
+    await emptied(any_database_url)
+    assert [await titles(client, user) for user in ("alice", "bob", "carol")] == [["to several"]] * 3
+    assert (await everything(client))[0]["progress"] == 0.5
+    assert check_inboxes(any_database_url) == 3
+    assert service.metrics.created.labels("outbox")._value.get() == 3
+
+
+async def test_topics_and_everyone_are_published_to_once_with_the_id_of_the_row(
+    service: Service, client: httpx.AsyncClient, producer: psycopg.Connection, any_database_url: str
+) -> None:
+    for user in ("alice", "bob", "carol"):
+        await titles(client, user)
+    await subscribe(client, "alice", "a/b")
+    await subscribe(client, "bob", "c")
+    ids: list[UUID] = []
+    with producer.transaction():
+        for topics, title, excluded in ((["a/b", "c"], "topics", ["bob"]), (None, "everyone", ["carol"])):
+            row = producer.execute("SELECT notify.publish(%s, %s, exclude => %s)", (topics, title, excluded)).fetchone()
+            assert row is not None
+            ids.append(row[0])
+    await emptied(any_database_url)
+    again = "INSERT INTO notify.outbox (id, everyone, title) VALUES (%s, true, 'again')"
+    for statement, arguments in (
+        ("INSERT INTO notify.outbox (topic, title, data) VALUES ('c', 'one topic', '{\"n\": 1}')", ()),
+        (again, ids[:1]),
+        (again, ids[1:]),
+    ):
+        producer.execute(statement.encode(), arguments)
+    await emptied(any_database_url)
+    assert await titles(client, "alice") == ["everyone", "topics"]
+    assert await titles(client, "bob") == ["one topic", "everyone"]
+    assert await titles(client, "carol") == []
+    for id_, topics in zip(ids, (["a/b", "c"], []), strict=True):
+        found = (await client.get(f"/v1/operations/{id_}")).json()
+        assert (found["topics"], found["counted"]["pulled"]) == (topics, 2 - len(topics) // 2)
+    assert service.metrics.published._value.get() == 3
+    assert service.metrics.created.labels("outbox")._value.get() == 0
+
+
+async def test_all_kinds_of_rows_are_written_in_one_transaction(
+    service: Service, client: httpx.AsyncClient, producer: psycopg.Connection, any_database_url: str
+) -> None:
+    for user in ("alice", "bob"):
+        await titles(client, user)
+    await service.outbox.stop()
+    with producer.transaction():
+        producer.execute("SELECT notify.publish(NULL, 'to everyone')")
+        producer.execute("SELECT notify.send('alice', 'to one')")
+        producer.execute("INSERT INTO notify.outbox (user_ids, title) VALUES ('{alice,bob}', 'to two')")
+        producer.execute("INSERT INTO notify.outbox (topic, app_id, title) VALUES ('a', 'nowhere', 'to nobody')")
+    # What is set aside fails all of them first.
+    while await service.outbox.claim(500):
+        pass
+    (failed,) = await set_aside(any_database_url)
+    assert failed["title"] == "to nobody"
+    for user, expected in (("alice", ["to everyone", "to one", "to two"]), ("bob", ["to everyone", "to two"])):
+        assert sorted(await titles(client, user)) == expected
+    check_inboxes(any_database_url)
+
+
+async def test_a_transaction_writes_only_so_many_notifications(
+    service: Service, client: httpx.AsyncClient, producer: psycopg.Connection, any_database_url: str
+) -> None:
+    await service.outbox.stop()
+    users = [f"user {n}" for n in range(300)]
+    for _ in range(3):
+        producer.execute("INSERT INTO notify.outbox (user_ids, title) VALUES (%s, 'x')", [users])
+    claimed = [await service.outbox.claim(500) for _ in range(3)]
+    assert claimed == [True, True, False]
+    assert rows(any_database_url, "SELECT FROM notify.outbox") == []
+    assert (await count(client, user_id="user 7"))["unread"] == 3
+
+
+async def test_what_has_expired_by_then_is_removed_and_what_has_not_expires_in_time(
+    client: httpx.AsyncClient, producer: psycopg.Connection, clock: ManualClock, any_database_url: str
+) -> None:
+    for title, hours in (("over", -1), ("lasts", 1)):
+        expires_at = clock.now() + timedelta(hours=hours)
+        producer.execute("SELECT notify.send('alice', %s, expires_at => %s)", (title, expires_at))
+        producer.execute("SELECT notify.publish(NULL, %s, expires_at => %s)", (title, expires_at))
+    await emptied(any_database_url)
+    assert await titles(client, "alice") == ["lasts", "lasts"]
+    clock.advance(timedelta(hours=1))
+    assert await titles(client, "alice") == []
+    assert rows(any_database_url, "SELECT FROM notify.outbox") == []
+    assert rows(any_database_url, "SELECT FROM notify.releases") == [], "nothing was scheduled"
+
+
+@pytest.mark.parametrize(
+    ("columns", "reason"),
+    [
+        ({"user_ids": ["alice", None]}, "str"),
+        ({"user_ids": ["alice", "line\nbreak"]}, "regex|matching"),
+        ({"user_ids": [f"user {n}" for n in range(1001)]}, "/to: At most 1000 users"),
+        ({"user_id": "alice", "exclude": ["alice"]}, "/exclude: This leaves nobody"),
+        ({"topic": "not a topic"}, "regex|matching"),
+        ({"topic": "a/*"}, "regex|matching"),
+        ({"topics": ["a", ""]}, "regex|matching"),
+        ({"topics": [f"topic-{n}" for n in range(200)]}, "/to/topics: At most"),
+        ({"everyone": True, "exclude": [f"user {n}" for n in range(1001)]}, "/exclude: At most 1000 users"),
+    ],
+    ids=["null", "user", "users", "nobody", "topic", "pattern", "empty", "topics", "exclude"],
+)
+async def test_an_audience_that_http_refuses_is_set_aside(
+    client: httpx.AsyncClient,
+    producer: psycopg.Connection,
+    any_database_url: str,
+    columns: dict[str, Any],
+    reason: str,
+) -> None:
+    names = ", ".join(columns)
+    statement = f"INSERT INTO notify.outbox (title, {names}) VALUES ('bad', {', '.join(['%s'] * len(columns))})"
+    producer.execute(statement.encode(), list(columns.values()))
+    producer.execute("SELECT notify.send('alice', 'behind')")
+    assert [item["title"] for item in await arrived(client)] == ["behind"]
+    (failed,) = await set_aside(any_database_url)
+    assert re.search(reason, failed["failure"]), failed["failure"]
+
+
 @pytest.mark.parametrize(
     ("columns", "reason"),
     [
@@ -222,6 +351,29 @@ def test_what_the_table_can_judge_fails_in_the_producers_own_statement(
 
 
 @pytest.mark.parametrize(
+    "row",
+    [
+        "(user_id, everyone, title) VALUES ('alice', true, 'two audiences')",
+        "(topic, topics, title) VALUES ('a', '{b}', 'two audiences')",
+        "(title) VALUES ('none')",
+        "(everyone, title) VALUES (false, 'nobody')",
+        "(user_ids, title) VALUES ('{}', 'nobody')",
+        "(topics, title) VALUES ('{}', 'nowhere')",
+        "(user_id, title, progress) VALUES ('alice', 'x', 1.1)",
+        "(user_id, title, progress) VALUES ('alice', 'x', 'NaN')",
+        "(user_id, title, send_at, expires_at) VALUES ('alice', 'x', now(), now())",
+        "(user_id, title, send_at) VALUES ('alice', 'x', 'infinity')",
+        "(user_id, title, send_at) VALUES ('alice', 'x', '20000-01-01')",
+        "(user_id, title, expires_at) VALUES ('alice', 'x', 'infinity')",
+        "(user_id, title, expires_at) VALUES ('alice', 'x', '-infinity')",
+    ],
+)
+def test_an_audience_and_the_times_are_judged_at_once_too(producer: psycopg.Connection, row: str) -> None:
+    with pytest.raises(errors.CheckViolation):
+        producer.execute(f"INSERT INTO notify.outbox {row}".encode())
+
+
+@pytest.mark.parametrize(
     "column", ["level => 'loud'", "data => '[]'", "data => '1'", "actions => '{}'", "actor => '\"x\"'"]
 )
 def test_the_shape_of_json_and_the_level_are_checked_at_once(producer: psycopg.Connection, column: str) -> None:
@@ -259,8 +411,9 @@ def test_nobody_else_may_send(any_database_url: str) -> None:
         connection.execute("CREATE ROLE stranger")
         try:
             connection.execute("SET ROLE stranger")
-            with pytest.raises(errors.InsufficientPrivilege):
-                connection.execute("SELECT notify.send('alice', 'title')")
+            for call in ("SELECT notify.send('alice', 'title')", "SELECT notify.publish(NULL, 'title')"):
+                with pytest.raises(errors.InsufficientPrivilege):
+                    connection.execute(call)
         finally:
             connection.execute("RESET ROLE")
             connection.execute("DROP ROLE stranger")

@@ -1,12 +1,13 @@
 from base64 import urlsafe_b64encode
 from datetime import UTC, datetime, timedelta, timezone
+from uuid import UUID
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notify.core.cursor import ListCursor, cursor_after, name_in
+from notify.core.cursor import ListCursor, TimeCursor, cursor_after, name_in
 from notify.core.errors import InvalidError
 
 times = st.datetimes(datetime(1940, 1, 1), datetime(2999, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - bounds are naive
@@ -23,6 +24,19 @@ def test_a_cursor_is_fit_for_a_query() -> None:
     text = str(ListCursor.after("a" * 32, datetime.now(UTC), 2**63 - 1, "anything"))
     assert text.replace("-", "").replace("_", "").isalnum()
     assert len(text) < 120
+
+
+@given(st.datetimes(timezones=st.just(UTC)), st.uuids())
+def test_a_cursor_of_times_is_read_as_it_was_given(time: datetime, id_: UUID) -> None:
+    again = TimeCursor.parse(str(TimeCursor.after(time, id_)))
+    assert (again.time, again.id) == (time, id_)
+
+
+@pytest.mark.parametrize("time_us", [-(10**17), 10**18])
+def test_a_cursor_of_a_time_that_cannot_be_is_refused(time_us: int) -> None:
+    with pytest.raises(InvalidError) as caught:
+        TimeCursor.parse(str(TimeCursor(time_us, UUID(int=0))))
+    assert caught.value.errors[0].pointer == "cursor"
 
 
 def test_the_offset_of_a_time_makes_no_difference() -> None:

@@ -3,7 +3,8 @@
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Self
+from typing import Annotated, Self, TypeVar
+from uuid import UUID
 
 import msgspec
 from msgspec import Meta, Struct
@@ -11,10 +12,14 @@ from msgspec import Meta, Struct
 from notify.core.errors import InvalidError
 from notify.core.text import Line
 
-__all__ = ("ListCursor", "cursor_after", "name_in")
+__all__ = ("ListCursor", "TimeCursor", "cursor_after", "name_in")
 
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_FIRST_US = (datetime.min.replace(tzinfo=UTC) - _BEGINNING) // _MICROSECOND
+_LAST_US = (datetime.max.replace(tzinfo=UTC) - _BEGINNING) // _MICROSECOND
+
+C = TypeVar("C", bound="ListCursor | TimeCursor")
 
 
 class ListCursor(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -31,22 +36,39 @@ class ListCursor(Struct, frozen=True, array_like=True, forbid_unknown_fields=Tru
 
     @classmethod
     def parse(cls, text: str, filters: str) -> Self:
-        try:
-            cursor = msgspec.msgpack.decode(urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=cls)
-        except (msgspec.DecodeError, binascii.Error, ValueError) as error:
-            raise InvalidError.at("cursor", "Send a `next_cursor` exactly as a list gave it.") from error
-        if str(cursor) != text:
-            raise InvalidError.at("cursor", "Send a `next_cursor` exactly as a list gave it.")
+        cursor = _decoded(text, cls)
         if cursor.filters != _fingerprint(filters):
             raise InvalidError.at("cursor", "This cursor belongs to a list with other filters; start that list again.")
         return cursor
 
     def __str__(self) -> str:
-        return urlsafe_b64encode(msgspec.msgpack.encode(self)).rstrip(b"=").decode()
+        return _encoded(self)
 
     @property
     def arrived_at(self) -> datetime:
         return _BEGINNING + self.arrived_us * _MICROSECOND
+
+
+class TimeCursor(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Of a list by time: of the last that was shown, its time and its id."""
+
+    time_us: Annotated[int, Meta(ge=_FIRST_US, le=_LAST_US)]
+    id: UUID
+
+    @classmethod
+    def after(cls, time: datetime, id_: UUID) -> Self:
+        return cls((time - _BEGINNING) // _MICROSECOND, id_)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        return _decoded(text, cls)
+
+    def __str__(self) -> str:
+        return _encoded(self)
+
+    @property
+    def time(self) -> datetime:
+        return _BEGINNING + self.time_us * _MICROSECOND
 
 
 def cursor_after(name: str) -> str:
@@ -62,6 +84,20 @@ def name_in(cursor: str) -> str:
     if cursor_after(name) != cursor:
         raise InvalidError.at("cursor", "Send a `next_cursor` exactly as a list gave it.")
     return name
+
+
+def _encoded(cursor: ListCursor | TimeCursor) -> str:
+    return urlsafe_b64encode(msgspec.msgpack.encode(cursor)).rstrip(b"=").decode()
+
+
+def _decoded(text: str, kind: type[C]) -> C:
+    try:
+        cursor = msgspec.msgpack.decode(urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=kind)
+    except (msgspec.DecodeError, binascii.Error, ValueError) as error:
+        raise InvalidError.at("cursor", "Send a `next_cursor` exactly as a list gave it.") from error
+    if str(cursor) != text:
+        raise InvalidError.at("cursor", "Send a `next_cursor` exactly as a list gave it.")
+    return cursor
 
 
 def _fingerprint(filters: str) -> int:

@@ -6,6 +6,7 @@ import msgspec
 
 __all__ = (
     "AckRefusedError",
+    "AlreadySentError",
     "BodyTooLargeError",
     "BodyTooSlowError",
     "ConflictError",
@@ -157,6 +158,16 @@ class AckRefusedError(ProblemError):
     slug = "ack-refused"
     title = "That position cannot be acknowledged"
     advice = "Acknowledge the position of the latest event you have dealt with, exactly as it was sent."
+
+
+class AlreadySentError(ProblemError):
+    status = 409
+    slug = "already-sent"
+    title = "It was sent already"
+    advice = (
+        "It cannot be cancelled any more. Sent to one user, it is a notification with the same id; to topics or to "
+        "everyone, an operation with the same id: edit or delete the one, edit or recall the other."
+    )
 
 
 class IdempotencyBusyError(ProblemError):

@@ -72,6 +72,10 @@ class Batch:
             for command in self.commands
         )
 
+    @property
+    def has_scheduled(self) -> bool:
+        return bool(self._schedules)
+
     async def apply(self, connection: Connection, *, perhaps_written: bool = False) -> list[Outcome]:
         """`perhaps_written`: a connection was lost while these commands were under way (law 3). They are then looked
         for and written under one lock: what is late to reach the server cannot come between.

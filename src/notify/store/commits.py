@@ -11,7 +11,7 @@ from notify.core.notification import Content, Notification
 from notify.store.commands import Publication
 from notify.store.rows import InboxState, raw_json
 
-__all__ = ("Commit", "Created", "OnCommit", "OnPublish")
+__all__ = ("Commit", "Created", "OnCommit", "OnPublish", "OnSchedule")
 
 
 class Commit(Struct, frozen=True, gc=False):
@@ -76,3 +76,6 @@ class Created(Struct, frozen=True, gc=False):
 OnCommit = Callable[[list[Commit]], None]
 OnPublish = Callable[[dict[str, int]], None]
 """With the apps that something was published in, and where their logs stand."""
+
+OnSchedule = Callable[[], None]
+"""Something waits in the outbox for its time."""

@@ -1,4 +1,4 @@
-"""Forgetting what is old enough: tombstones, which raises the floors of their inboxes, and idempotency answers."""
+"""Forgetting what is old enough: tombstones, which raises the floors of their inboxes, and what is kept for a while."""
 
 import asyncio
 import time
@@ -21,6 +21,8 @@ _REST = 4
 """Times as long as a transaction took: what can wait takes a fifth of a connection's time from those who cannot."""
 _REVOCATIONS_LIVE = timedelta(days=1)
 """A process that has been out of touch for longer has lost its clients too."""
+_RELEASES_LIVE = timedelta(days=30)
+"""Whoever cancels a scheduled send later than that after it ended is told that there is no such thing."""
 
 
 class Housekeeping:
@@ -69,6 +71,7 @@ class Housekeeping:
         await self._forget("forget_devices", "device", now - self._devices_live)
         await self._forget("forget_acks", "ack", now - self._devices_live)
         await self._forget("forget_revocations", "revocation", now - _REVOCATIONS_LIVE)
+        await self._forget("forget_releases", "release", now - _RELEASES_LIVE)
 
     async def _purge_tombstones(self) -> int:
         statements = self._database.statements

@@ -250,9 +250,14 @@ Table(
     CheckConstraint("json_typeof(actions) = 'array'", name="outbox_actions"),
     CheckConstraint("json_typeof(actor) = 'object'", name="outbox_actor"),
     CheckConstraint("num_nonnulls(user_id, user_ids, topic, topics, everyone) = 1", name="outbox_audience"),
+    CheckConstraint("cardinality(user_ids) > 0", name="outbox_user_ids"),
+    CheckConstraint("cardinality(topics) > 0", name="outbox_topics"),
     CheckConstraint("everyone", name="outbox_everyone"),
     CheckConstraint("progress BETWEEN 0 AND 1", name="outbox_progress"),
-    CheckConstraint("expires_at > send_at", name="outbox_expires_at"),
+    CheckConstraint("send_at BETWEEN '1970-01-01Z' AND '9999-12-31Z'", name="outbox_send_at"),
+    CheckConstraint(
+        "expires_at > send_at AND expires_at BETWEEN '1970-01-01Z' AND '9999-12-31Z'", name="outbox_expires_at"
+    ),
     Index("outbox_waiting", text("COALESCE(send_at, created_at)"), "id", postgresql_where=text("failed_at IS NULL")),
     Index("outbox_scheduled", "app_id", "send_at", "id", postgresql_where=text("send_at IS NOT NULL")),
 )

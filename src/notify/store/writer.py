@@ -33,7 +33,7 @@ from notify.store.commands import (
     Sent,
     Steps,
 )
-from notify.store.commits import OnCommit, OnPublish
+from notify.store.commits import OnCommit, OnPublish, OnSchedule
 from notify.store.database import TRY_AGAIN, Database
 from notify.store.deadlines import Deadlines
 from notify.store.edits import Amendment, Edits
@@ -69,6 +69,7 @@ class Writer:
         edits_per_second: float,
         on_commit: OnCommit,
         on_publish: OnPublish,
+        on_schedule: OnSchedule,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -78,6 +79,7 @@ class Writer:
         self._idempotency_live = idempotency_live
         self.on_commit = on_commit
         self._on_publish = on_publish
+        self._on_schedule = on_schedule
         self._queue: deque[_Waiting] = deque()
         self._queued_rows = 0
         metrics.queued_rows.set_function(lambda: self._queued_rows)
@@ -127,6 +129,14 @@ class Writer:
 
     def batch_of(self, commands: Sequence[Command]) -> Batch:
         return Batch(commands, self._database.statements, self._clock.now(), self._idempotency_live)
+
+    def tell(self, batch: Batch) -> None:
+        """Tells whoever listens what a batch did, now that it is committed."""
+        self.on_commit(batch.commits)
+        if batch.published:
+            self._on_publish(batch.published)
+        if batch.has_scheduled:
+            self._on_schedule()
 
     async def _submit(self, command: Command) -> Outcome:
         if self._stopping or self._queued_rows + command.rows > self._queue_rows:
@@ -219,9 +229,7 @@ class Writer:
                 outcomes = await work.apply(connection, perhaps_written=perhaps_written)
         self._metrics.commit_seconds.observe(time.perf_counter() - started)
         self._metrics.batch_rows.observe(sum(waiting.command.rows for waiting in batch))
-        self.on_commit(work.commits)
-        if work.published:
-            self._on_publish(work.published)
+        self.tell(work)
         return outcomes
 
     def _answer(self, batch: list[_Waiting], outcomes: Sequence[Outcome]) -> None:
