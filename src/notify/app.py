@@ -173,6 +173,7 @@ class Service:
         self.timing = Timing(self.following, self.settle, self.clock)
         self.hub = Hub(
             self.following,
+            self.clock,
             self.metrics,
             HubLimits(
                 tail_bytes=settings.tail_bytes,
@@ -182,7 +183,7 @@ class Service:
             ),
             on_due=self.timing.watch,
         )
-        self.pulling = Pulling(self.hub, self.settle)
+        self.pulling = Pulling(self.hub, self.settle, self.clock)
         self.roster = Roster(
             self.clock,
             self.metrics,
@@ -190,12 +191,13 @@ class Service:
             send_timeout_seconds=settings.send_timeout_seconds,
             most_per_user=settings.max_connections_per_user,
         )
-        self.doorbell = Doorbell(settings.database_url, settings.schema)
+        self.doorbell = Doorbell(settings.database_url, settings.schema, self.clock)
         self.sessions = Sessions(self.database)
         self.registry = Registry(
             self.sessions,
             self.roster,
             self.doorbell,
+            self.clock,
             self.metrics,
             live_seconds=settings.presence_seconds,
             poll_seconds=settings.safety_poll_seconds,
@@ -204,6 +206,7 @@ class Service:
         self.listener = Listener(
             settings.listen_database_url or settings.database_url,
             settings.schema,
+            self.clock,
             self.metrics,
             on_connect=self._listening,
             on_ring=self._rung,
@@ -294,7 +297,7 @@ class Service:
             self.registry.rung_revoked(ids_in(payload))
 
     def _litestar(self) -> Litestar:
-        parts = Parts(self.hub, self.snapshots, self.devices, self.metrics, self.roster)
+        parts = Parts(self.hub, self.snapshots, self.devices, self.clock, self.metrics, self.roster)
         provided: dict[str, Any] = {
             "authenticator": self.authenticator,
             "bulk_marks": self.bulk_marks,

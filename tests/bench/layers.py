@@ -30,7 +30,7 @@ from notify.api.protocol import HttpProtocol
 from notify.app import Service
 from notify.cli.server import configured
 from notify.core.notification import Create, content_of
-from notify.live.hub import Follower
+from notify.live.feed import Follower
 from notify.settings import Settings
 from notify.store.commands import CreateCommand, SendCommand, Sent, SentItem
 from notify.store.many import InboxKey

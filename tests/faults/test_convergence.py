@@ -373,18 +373,17 @@ class Scenario:
         self, method: str, path: str, *, key: str | None = None, allowed: set[int] | None = None, **call: Any
     ) -> httpx.Response:
         headers = {} if key is None else {"Idempotency-Key": f"{self.number} {key}"}
-        deadline = time.monotonic() + SETTLE_SECONDS
-        while True:
+
+        async def ask() -> httpx.Response | None:
             answer = await self.random.choice(self.clients).request(method, path, headers=headers, **call)
             if answer.status_code not in (allowed or {200, 201, 422, 503, 409}):
                 self.unexpected.append((method, path, call, answer.status_code, answer.text))
             if answer.status_code == 503:
                 self.tally["answers of 503"] += 1
             # With a key it may be sent until it is answered for good, whichever process that is.
-            if key is None or answer.status_code not in {409, 503}:
-                return answer
-            assert time.monotonic() < deadline, f"still {answer.status_code}: {answer.text}"
-            await asyncio.sleep(0.05)
+            return answer if key is None or answer.status_code not in {409, 503} else None
+
+        return await eventually(ask, SETTLE_SECONDS, what=f"an answer to {method} {path}")
 
     def _note(self, items: list[dict[str, Any]]) -> None:
         for item in items:

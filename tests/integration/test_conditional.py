@@ -1,17 +1,18 @@
 """ETag with If-None-Match, and Notify-Position."""
 
-import math
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any, cast
 
 import httpx
 import pytest
 
 from notify.app import Service
-from notify.live.hub import Follower
+from notify.live.feed import Follower
 from notify.settings import Settings
 from notify.store.many import InboxKey
 from support.calls import ALICE, count, mark, send
+from support.clock import ManualClock
 from support.processes import ADMIN, ADMIN_KEY
 from support.proxy import Proxy
 from support.waiting import eventually
@@ -184,11 +185,11 @@ async def test_what_this_process_has_written_is_known_when_it_is_answered(
 
 
 @pytest.fixture
-async def other(any_database_url: str) -> AsyncIterator[Watched]:
+async def other(any_database_url: str, clock: ManualClock) -> AsyncIterator[Watched]:
     """Another process, whose listener can be cut off."""
     with Proxy(any_database_url) as proxy:
         settings = Settings(database_url=any_database_url, listen_database_url=proxy.url, admin_key=ADMIN_KEY)
-        async with Service(settings).running() as service:
+        async with Service(settings, clock).running() as service:
             transport = httpx.ASGITransport(cast(Any, service.asgi))
             async with httpx.AsyncClient(transport=transport, base_url="http://other", headers=ADMIN) as client:
                 yield Watched(service, client, proxy)
@@ -221,10 +222,12 @@ async def test_whoever_has_seen_a_position_elsewhere_is_not_answered_from_memory
             assert (answer.status_code, answer.headers["etag"]) == (200, f'"{seen}"')
 
 
-async def test_whoever_may_not_hear_asks_the_database(other: Watched, client: httpx.AsyncClient) -> None:
+async def test_whoever_may_not_hear_asks_the_database(
+    other: Watched, client: httpx.AsyncClient, clock: ManualClock
+) -> None:
     await eventually(other.is_known)
     tag = (await get(other.client, SHOWN[0])).headers["etag"]
-    other.service.listener._heard_at = -math.inf
+    clock.advance(timedelta(seconds=2))
     await send(client)
     assert (await get(other.client, SHOWN[0], If_None_Match=tag)).status_code == 200
 

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from notify.app import Service
-from notify.live.hub import Follower
+from notify.live.feed import Follower
 from notify.store.many import InboxKey
 from support.audiences import EVERYONE, publish
 from support.calls import ALICE, changes, count, everything, mark, send

@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack
+from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar, cast
 
@@ -29,7 +30,8 @@ from notify.core.notification import Create, content_of
 from notify.core.position import Position
 from notify.live import hub as hub_module
 from notify.live.connection import Connection, Parts, Start, Visitor
-from notify.live.hub import Feed, Follower, Hub, HubLimits
+from notify.live.feed import Feed, Follower
+from notify.live.hub import Hub, HubLimits
 from notify.live.messages import ByeReason
 from notify.live.sse import StreamConnection
 from notify.live.subprotocols import agree
@@ -41,6 +43,7 @@ from notify.store.commits import Commit
 from notify.store.following import Following, News
 from notify.store.many import InboxKey, Reader
 from notify.store.snapshots import Snapshot, Snapshots
+from support.clock import ManualClock
 from support.processes import ADMIN_KEY
 from support.proxy import Proxy
 from support.streams import Block, Held
@@ -50,6 +53,7 @@ T = TypeVar("T")
 
 SECONDS = 5.0
 NEVER = 3600.0
+POLL = 60.0
 PLENTY = 1_000_000
 
 
@@ -125,8 +129,8 @@ class HeldSnapshots(Snapshots):
 class Side:
     """A process as far as it writes. What it committed is kept, to be told or not."""
 
-    def __init__(self, url: str) -> None:
-        self.service = Service(Settings(database_url=url, admin_key=ADMIN_KEY))
+    def __init__(self, url: str, clock: ManualClock) -> None:
+        self.service = Service(Settings(database_url=url, admin_key=ADMIN_KEY), clock)
         self.commits: list[Commit] = []
         self.service.writer.on_commit = self.commits.extend
 
@@ -156,8 +160,9 @@ class Stage:
     """A hub that reads through gates, this process's writer, and that of another process."""
 
     def __init__(self, url: str) -> None:
-        self.here = Side(url)
-        self.elsewhere = Side(url)
+        self.clock = ManualClock()
+        self.here = Side(url, self.clock)
+        self.elsewhere = Side(url, self.clock)
         self.database = self.here.service.database
         self.reader = self.here.service.reader
         self.inboxes = self.here.service.inboxes
@@ -167,8 +172,9 @@ class Stage:
     def use(self, limits: HubLimits) -> None:
         self.following = HeldFollowing(self.reader)
         self.snapshots = HeldSnapshots(self.reader)
-        self.hub = Hub(self.following, self.metrics, limits, on_due=self.here.service.timing.watch)
-        self.parts = Parts(self.hub, self.snapshots, self.here.service.devices, self.metrics, NoRoster())
+        service = self.here.service
+        self.hub = Hub(self.following, self.clock, self.metrics, limits, on_due=service.timing.watch)
+        self.parts = Parts(self.hub, self.snapshots, service.devices, self.clock, self.metrics, NoRoster())
 
     async def open(self) -> None:
         await self.here.open()
@@ -403,9 +409,8 @@ async def test_what_is_shown_from_memory_is_to_the_byte_what_the_database_says(s
     await stage.here.change(key, stage.here.commits[0].id, "read")
     stage.tell()
     from_memory = {event.seq: event.sse for event in watching.feed.tail.after(0)}
-    elsewhere = Hub(
-        Following(stage.reader), stage.metrics, HubLimits(PLENTY, PLENTY, NEVER, NEVER), stage.here.service.timing.watch
-    )
+    limits = HubLimits(PLENTY, PLENTY, NEVER, NEVER)
+    elsewhere = Hub(Following(stage.reader), stage.clock, stage.metrics, limits, stage.here.service.timing.watch)
     news = await elsewhere.page(watching.feed, 0)
     read = Watching(elsewhere, key)
     elsewhere._apply(read.feed, msgspec.structs.replace(news, inbox=before_all(news)))
@@ -524,6 +529,21 @@ async def test_more_than_one_read_takes_is_left_to_the_followers_to_read(stage: 
     assert ([change.seq for change in rest.changes], rest.more) == (list(range(201, 251)), False)
 
 
+async def test_what_nobody_rang_for_is_found_by_looking_now_and_then(stage: Stage, key: InboxKey) -> None:
+    await stage.hub.stop()
+    stage.use(HubLimits(PLENTY, PLENTY, NEVER, POLL))
+    stage.hub.start()
+    watching = await loaded(stage, key)
+    for head in (1, 2):
+        await stage.elsewhere.create(key)
+        stage.clock.advance(timedelta(seconds=POLL))
+        await eventually(partial(stands_at, watching, head), SECONDS)
+
+
+def stands_at(watching: Watching, head: int) -> bool:
+    return watching.feed.tail.head == head
+
+
 async def test_what_was_missed_is_found_by_comparing(stage: Stage, key: InboxKey) -> None:
     watching = await loaded(stage, key)
     other = await loaded(stage, InboxKey("default", "bob"))
@@ -601,20 +621,28 @@ async def test_all_tails_together_hold_so_many_bytes(stage: Stage) -> None:
 
 async def test_an_inbox_that_nobody_follows_is_forgotten_after_its_grace(stage: Stage, key: InboxKey) -> None:
     await stage.hub.stop()
-    stage.use(HubLimits(PLENTY, PLENTY, 0.0, NEVER))
+    stage.use(HubLimits(PLENTY, PLENTY, NEVER, POLL))
     stage.hub.start()
     watching = await loaded(stage, key)
     await stage.here.create(key)
     stage.tell()
     stage.hub.unfollow(watching.feed, watching)
+    stage.clock.advance(timedelta(seconds=NEVER - POLL))
+    await compared(stage)
     assert stage.hub.followed == 1
-    stage.hub.compare_all()
+    stage.clock.advance(timedelta(seconds=POLL))
     await eventually(lambda: stage.hub.followed == 0, SECONDS)
     stage.hub.measure()
     assert b"notify_tail_bytes 0.0" in stage.metrics.exposition()
     again = await loaded(stage, key)
     assert again.feed is not watching.feed
     assert again.feed.tail.head == 1
+
+
+async def compared(stage: Stage) -> None:
+    """Everything that is followed, once more."""
+    stage.hub.compare_all()
+    await eventually(lambda: stage.hub._is_compared, SECONDS)
 
 
 async def test_an_inbox_is_known_still_to_whoever_comes_back_within_the_grace(stage: Stage, key: InboxKey) -> None:
@@ -891,7 +919,8 @@ class Interleavings(RuleBasedStateMachine):
             gates = [gate for gate in self._stage.gates if gate.is_reached] or self._stage.gates
             gate = gates[place % len(gates)]
             gate.open() if is_open else gate.let_one()
-            await asyncio.sleep(0.002)
+            # As long as a read takes, which has mostly ended then.
+            await self._stage.inboxes.changes(*self._key, None, 1)
 
         self._do(let_go)
 

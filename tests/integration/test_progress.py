@@ -10,7 +10,7 @@ import pytest
 
 from support.audiences import EVERYONE, publish, titles
 from support.calls import ALICE, changes, count, everything, mark, send
-from support.clock import ManualClock
+from support.clock import ManualClock, hurried
 
 
 async def edit(client: httpx.AsyncClient, id_: str, **fields: Any) -> dict[str, Any]:
@@ -35,14 +35,13 @@ async def test_a_hundred_steps_take_few_positions_and_the_last_one_lands(
     before = (await count(client))["position"]
     steps = [asyncio.create_task(edit(client, id_, progress=step / 100)) for step in range(1, 101)]
 
-    answers = asyncio.gather(*steps)
-    await clock.pass_until(answers)
+    answers = await hurried(clock, asyncio.gather(*steps))
     (event,) = (await changes(client, before))["items"]
     assert (event["event"], event["data"]["progress"]) == ("update", 1.0)
     taken = int(event["id"].split(".")[1]) - int(before.split(".")[1])
     assert 1 <= taken <= 50
     # Each was answered with a state at or past its own.
-    for step, answer in zip(range(1, 101), await answers, strict=True):
+    for step, answer in zip(range(1, 101), answers, strict=True):
         assert answer["progress"] >= step / 100
 
 
@@ -109,9 +108,8 @@ async def test_a_publication_resurfaces_for_those_who_have_it(client: httpx.Asyn
     await mark(client, item["id"], "read")
     await send(client, "newer")
     for fields in ({"progress": 0.5, "resurface": True}, {"title": "Nearly over"}):
-        asked = asyncio.create_task(client.patch(f"/v1/operations/{id_}", json=fields))
-        await clock.pass_until(asked)
-        assert (await asked).status_code == 200
+        asked = client.patch(f"/v1/operations/{id_}", json=fields)
+        assert (await hurried(clock, asked)).status_code == 200
     first, _ = await everything(client)
     assert (first["title"], first["progress"], first["read_at"]) == ("Nearly over", 0.5, None)
     # Whoever shows up only now has it once, as it is now.

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any, cast
 
 import httpx
@@ -10,6 +11,7 @@ import psycopg
 import pytest
 
 from notify.app import Service
+from notify.core.clock import SystemClock
 from notify.core.position import Bounds
 from notify.live.doorbell import COMPARE_ALL, Doorbell, rings_in
 from notify.live.listener import Listener
@@ -18,6 +20,7 @@ from notify.settings import Settings
 from notify.store.commits import Commit
 from notify.store.rows import InboxState
 from support.calls import ALICE, count, mark, send
+from support.clock import ManualClock
 from support.invariants import rows
 from support.processes import ADMIN, ADMIN_KEY
 from support.proxy import Proxy
@@ -90,35 +93,31 @@ async def test_a_listener_that_hears_nothing_because_the_network_has_parted_find
             await eventually(is_empty(database_url))
 
 
-async def test_listeners_that_lost_the_database_together_do_not_come_back_together(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    sleep = asyncio.sleep
-    pauses: dict[asyncio.Task[Any] | None, list[float]] = {}
+class SkippingClock(ManualClock):
+    """Nobody waits for it; it notes for how long they would have."""
 
-    async def noted(seconds: float) -> None:
-        task = asyncio.current_task()
-        if task is None or task.get_name() != "listener":
-            await sleep(seconds)
-            return
-        pauses.setdefault(task, []).append(seconds)
-        await sleep(0)
+    def __init__(self) -> None:
+        super().__init__()
+        self.pauses: list[float] = []
 
-    async def have_paused() -> bool:
-        return len(pauses) == 2 and all(len(each) >= 10 for each in pauses.values())
+    async def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        await asyncio.sleep(0)
 
+
+async def test_listeners_that_lost_the_database_together_do_not_come_back_together() -> None:
     def nothing(*_: str) -> None:
         raise AssertionError("there is nothing to hear")
 
-    monkeypatch.setattr("asyncio.sleep", noted)
     url = "postgresql://nobody@127.0.0.1:1/nothing"
-    listeners = [Listener(url, "notify", Metrics(), on_connect=nothing, on_ring=nothing) for _ in range(2)]
+    clocks = [SkippingClock(), SkippingClock()]
+    listeners = [Listener(url, "notify", clock, Metrics(), on_connect=nothing, on_ring=nothing) for clock in clocks]
     for listener in listeners:
         listener.start()
-    await eventually(have_paused)
+    await eventually(lambda: all(len(clock.pauses) >= 10 for clock in clocks))
     for listener in listeners:
         await listener.stop()
-    one, other = (each[:10] for each in pauses.values())
+    one, other = (clock.pauses[:10] for clock in clocks)
     assert one != other
     assert max(one[:3] + other[:3]) < 1, "soon at first"
     assert max(one + other) <= 10
@@ -158,7 +157,7 @@ async def test_what_is_rung_together_goes_out_in_as_few_payloads_as_postgresql_t
     inboxes: int,
     fits: bool,  # noqa: FBT001
 ) -> None:
-    doorbell = Doorbell(any_database_url, "notify")
+    doorbell = Doorbell(any_database_url, "notify", SystemClock())
     async with hearing(any_database_url) as heard:
         doorbell.ring(commit(inbox_id, seq) for seq in (98, 99, 100) for inbox_id in range(100_000, 100_000 + inboxes))
         doorbell.start()
@@ -174,22 +173,23 @@ async def test_what_is_rung_together_goes_out_in_as_few_payloads_as_postgresql_t
 
 
 async def test_rings_that_follow_each_other_at_once_share_a_notify(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
+    database_url: str, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("notify.live.doorbell._GATHER_SECONDS", 0.2)
-    doorbell = Doorbell(database_url, "notify")
+    monkeypatch.setattr("notify.live.doorbell._GATHER_SECONDS", 60)
+    doorbell = Doorbell(database_url, "notify", clock)
     async with hearing(database_url) as heard:
         doorbell.start()
         for inbox_id in (1, 2, 3):
             doorbell.ring([commit(inbox_id, 1)])
-            await asyncio.sleep(0)
+            await eventually(lambda: clock.waiting)
+        clock.advance(timedelta(seconds=60))
         assert await eventually(heard) == ["inboxes 1.abcdefghij.1,2.abcdefghij.1,3.abcdefghij.1"]
         await doorbell.stop()
 
 
 async def test_a_ring_that_postgresql_refuses_does_not_end_the_ringing(database_url: str) -> None:
     """As it does while its queue of notifications is full."""
-    doorbell = Doorbell(database_url, "notify")
+    doorbell = Doorbell(database_url, "notify", SystemClock())
     async with hearing(database_url) as heard:
         doorbell.ring([commit(1, 1, epoch="x" * 9_000)])
         doorbell.start()
@@ -199,9 +199,12 @@ async def test_a_ring_that_postgresql_refuses_does_not_end_the_ringing(database_
         await doorbell.stop()
 
 
-async def test_rings_that_could_not_be_sent_are_made_up_for(database_url: str) -> None:
+async def test_rings_that_could_not_be_sent_are_made_up_for(
+    database_url: str, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("notify.live.doorbell._PAUSE_WHEN_AWAY_SECONDS", 60)
     with Proxy(database_url) as proxy:
-        doorbell = Doorbell(proxy.url, "notify")
+        doorbell = Doorbell(proxy.url, "notify", clock)
         async with hearing(database_url) as heard:
             proxy.refuse()
             doorbell.start()
@@ -209,6 +212,7 @@ async def test_rings_that_could_not_be_sent_are_made_up_for(database_url: str) -
             await eventually(lambda: doorbell._has_lost_rings)
             assert await heard() == []
             proxy.accept()
+            clock.advance(timedelta(seconds=60))
             assert await eventually(heard) == [COMPARE_ALL]
             doorbell.ring([commit(2, 1)])
             assert await eventually(heard) == ["inboxes 2.abcdefghij.1"]

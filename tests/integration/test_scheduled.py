@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from notify.app import Service
-from notify.live.hub import Follower
+from notify.live.feed import Follower
 from notify.settings import Settings
 from notify.store.many import InboxKey
 from notify.store.statements import Statements

@@ -9,6 +9,7 @@ import itertools
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, cast
 from uuid import UUID
 
@@ -21,7 +22,7 @@ from notify.core.ids import uuid7
 from notify.live.connection import Connection
 from notify.settings import Settings
 from support.calls import send
-from support.clock import ManualClock
+from support.clock import ManualClock, hurried
 from support.invariants import rows
 from support.processes import ADMIN, ADMIN_KEY
 from support.proxy import Proxy
@@ -45,11 +46,6 @@ async def client_of(service: Service, headers: dict[str, str] | None = None) -> 
 
 def service_on(url: str, clock: ManualClock, *, poll_seconds: float = POLL_SECONDS, **settings: Any) -> Service:
     return Service(Settings(database_url=url, admin_key=ADMIN_KEY, safety_poll_seconds=poll_seconds, **settings), clock)
-
-
-@pytest.fixture(autouse=True)
-def _fast_beat(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("notify.live.roster._BEAT_SECONDS", 0.1)
 
 
 @pytest.fixture
@@ -512,13 +508,15 @@ async def test_who_comes_back_after_a_revocation_stays(client: httpx.AsyncClient
             assert not after.all("bye")
 
 
-async def test_an_unknown_session_is_404(client: httpx.AsyncClient) -> None:
+async def test_an_unknown_session_is_404(client: httpx.AsyncClient, clock: ManualClock) -> None:
     for id_ in ("00000000-0000-7000-8000-000000000000", str(uuid7())):
-        answer = await client.delete(f"/v1/sessions/{id_}")
+        answer = await hurried(clock, client.delete(f"/v1/sessions/{id_}"))
         assert (answer.status_code, answer.json()["type"]) == (404, "/problems/not-found")
 
 
-async def test_another_app_sees_and_ends_nothing(client: httpx.AsyncClient, here: Service, there: Service) -> None:
+async def test_another_app_sees_and_ends_nothing(
+    client: httpx.AsyncClient, here: Service, there: Service, clock: ManualClock
+) -> None:
     await client.post("/v1/apps", json={"id": "shop", "name": "The shop"})
     key = (await client.post("/v1/apps/shop/keys", json={"name": "all", "scopes": ["inbox"]})).json()["key"]
     async with (
@@ -531,9 +529,10 @@ async def test_another_app_sees_and_ends_nothing(client: httpx.AsyncClient, here
         for elsewhere in (shop, shop_there):
             assert await sessions(elsewhere) == []
             assert not (await presence(elsewhere, "alice"))[0]["online"]
-            assert (await elsewhere.delete(f"/v1/sessions/{visit.session}")).status_code == 404
+            revoked = await hurried(clock, elsewhere.delete(f"/v1/sessions/{visit.session}"))
+            refreshed = await hurried(clock, refresh(elsewhere, visit.session, token))
+            assert (revoked.status_code, refreshed.status_code) == (404, 404)
             assert (await elsewhere.delete("/v1/sessions", params={"user_id": "alice"})).status_code == 204
-            assert (await refresh(elsewhere, visit.session, token)).status_code == 404
         # A revocation of ours, rung after those, is dealt with after them.
         async with visiting(there, "bob") as other:
             await client.delete("/v1/sessions", params={"user_id": "bob"})
@@ -558,7 +557,7 @@ async def test_a_fresh_token_extends_a_session_wherever_it_is(
             await _ends_at(client, answer.json()["expires_at"])
             # Past the end of the first token, before that of the second.
             clock.advance(timedelta(minutes=10))
-            await _beats(service, 2)
+            await _beats(service, clock, 2)
             assert not visit.all("bye")
             clock.advance(timedelta(minutes=6))
             assert await visit.bye() == "token_expired"
@@ -573,22 +572,24 @@ async def _ends_at(client: httpx.AsyncClient, until: str) -> None:
     await eventually(look)
 
 
-async def _beats(service: Service, how_many: int) -> None:
-    """So many times more the roster has looked after a connection."""
+async def _beats(service: Service, clock: ManualClock, how_many: int) -> None:
+    """So many times more the roster has looked after a connection, which takes as many seconds of the clock."""
     seen = 0
     look_after = service.roster._look_after
+
+    def has_seen(wanted: int) -> bool:
+        return seen >= wanted
 
     def counted(connection: Connection, now: float, wall: float) -> None:
         nonlocal seen
         seen += 1
         look_after(connection, now, wall)
 
-    async def look() -> bool:
-        return seen >= how_many
-
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(service.roster, "_look_after", counted)
-        await eventually(look)
+        for beat in range(1, how_many + 1):
+            clock.advance(timedelta(seconds=1))
+            await eventually(partial(has_seen, beat))
 
 
 async def test_a_token_that_ends_earlier_shortens_nothing(
@@ -632,13 +633,13 @@ async def test_a_session_without_a_row_can_be_extended(
 
 
 async def test_only_the_same_user_may_extend_a_session(
-    client: httpx.AsyncClient, here: Service, there: Service
+    client: httpx.AsyncClient, here: Service, there: Service, clock: ManualClock
 ) -> None:
     bob = await token_of(client, "bob")
     for service in (here, there):
         async with visiting(service, token=await token_of(client)) as visit:
             (item,) = await listed(client, 1)
-            answer = await refresh(client, visit.session, bob)
+            answer = await hurried(clock, refresh(client, visit.session, bob))
             assert (answer.status_code, answer.json()["type"]) == (404, "/problems/not-found")
             assert (await sessions(client))[0]["expires_at"] == item["expires_at"]
         await listed(client, 0)
@@ -691,7 +692,7 @@ async def test_an_extension_whose_ring_is_lost_is_found_before_the_end(
         clock.advance(timedelta(minutes=10))
         assert (await refresh(client, visit.session, await token_of(client))).status_code == 200
         clock.advance(timedelta(minutes=10))
-        await _beats(there, 2)
+        await _beats(there, clock, 2)
         await send(client, "still here")
         await visit.the("notification")
         assert not visit.all("bye")
@@ -723,14 +724,14 @@ async def test_a_stream_hears_in_time_that_its_token_ends_and_again_after_a_fres
 ) -> None:
     async with visiting(there, token=await token_of(client)) as visit:
         await listed(client, 1)
-        await _beats(there, 2)
+        await _beats(there, clock, 2)
         assert not visit.all("token"), "there is plenty of time"
         clock.advance(timedelta(minutes=14, seconds=40))
         warning = (await visit.the("token")).json()
         assert warning["session"] == visit.session
         assert 15 <= warning["expires_in"] <= 20
         await refresh(client, visit.session, await token_of(client))
-        await _beats(there, 2)
+        await _beats(there, clock, 2)
         assert len(visit.all("token")) == 1
         clock.advance(timedelta(minutes=14, seconds=40))
 

@@ -4,18 +4,37 @@ enough, or when that has really gone by.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TypeVar
 
 from notify.core.clock import Clock, Timer
+from support.waiting import eventually
+
+__all__ = ("ManualClock", "hurried")
+
+T = TypeVar("T")
+
+_SECOND = timedelta(seconds=1)
+
+
+async def hurried(clock: "ManualClock", work: Awaitable[T]) -> T:
+    """What comes of it, while time flies."""
+    task = asyncio.ensure_future(work)
+
+    def is_done() -> bool:
+        clock.advance(_SECOND)
+        return task.done()
+
+    await eventually(is_done)
+    return await task
 
 
 class ManualClock(Clock):
     def __init__(self) -> None:
         self._now = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
         self._skipped = timedelta()
-        self._timers: set[_ManualTimer] = set()
+        self._timers: dict[_ManualTimer, None] = {}
 
     def now(self) -> datetime:
         # A microsecond a look, so that what happens later is later.
@@ -23,8 +42,9 @@ class ManualClock(Clock):
         return self._now
 
     def advance(self, by: timedelta) -> None:
+        """Those whose time has come wake in its order. The time of day may be set back; no other time ever is."""
         self._now += by
-        self._skipped += by
+        self._skipped += max(by, timedelta())
         for timer in sorted(self._timers, key=lambda timer: timer.at):
             timer.look()
 
@@ -33,18 +53,17 @@ class ManualClock(Clock):
 
     def call_later(self, seconds: float, callback: Callable[[], object]) -> Timer:
         timer = _ManualTimer(self.monotonic() + seconds, callback, self)
-        self._timers.add(timer)
+        self._timers[timer] = None
         timer.look()
         return timer
 
-    async def pass_until(self, done: "asyncio.Future[Any]", step: timedelta = timedelta(seconds=1)) -> None:
-        """Time goes by in steps, with a moment for everybody between them, until something is done."""
-        while not done.done():
-            self.advance(step)
-            await asyncio.wait([done], timeout=0.005)
+    @property
+    def waiting(self) -> int:
+        """How many timers are set."""
+        return len(self._timers)
 
     def forget(self, timer: "_ManualTimer") -> None:
-        self._timers.discard(timer)
+        self._timers.pop(timer, None)
 
 
 class _ManualTimer:
@@ -53,7 +72,7 @@ class _ManualTimer:
         self._callback = callback
         self._clock = clock
         self._loop = asyncio.get_running_loop()
-        self._handle: asyncio.TimerHandle | None = None
+        self._handle: asyncio.Handle | None = None
         self._is_due = False
 
     def look(self) -> None:
@@ -63,7 +82,8 @@ class _ManualTimer:
             self._handle.cancel()
         seconds = self.at - self._clock.monotonic()
         self._is_due = seconds <= 0
-        self._handle = self._loop.call_later(max(0.0, seconds), self._fire)
+        # Timers of the loop that are due at once have no order among themselves.
+        self._handle = self._loop.call_soon(self._fire) if self._is_due else self._loop.call_later(seconds, self._fire)
 
     def cancel(self) -> None:
         self._clock.forget(self)

@@ -7,10 +7,12 @@ from typing import Any
 import httpx
 
 from support.processes import ADMIN
+from support.waiting import eventually
 
 __all__ = ("Follower", "Inbox", "Look")
 
 _PAUSE_SECONDS = 0.01
+_GIVE_UP_SECONDS = 60.0
 
 
 class Inbox:
@@ -90,13 +92,16 @@ async def read(client: httpx.AsyncClient, user: str, after: str | None, limit: i
     params: dict[str, str | int] = {"user_id": user, "limit": limit}
     if after is not None:
         params["after"] = after
-    while True:
+
+    async def ask() -> dict[str, Any]:
         answer = await client.get("/v1/changes", params=params, headers=ADMIN)
-        if answer.status_code != 503:
-            assert answer.status_code == 200, answer.text
-            page: dict[str, Any] = answer.json()
-            return page
-        await asyncio.sleep(_PAUSE_SECONDS)
+        if answer.status_code == 503:
+            return {}
+        assert answer.status_code == 200, answer.text
+        page: dict[str, Any] = answer.json()
+        return page
+
+    return await eventually(ask, _GIVE_UP_SECONDS, what=f"the changes of {user}")
 
 
 class Follower:

@@ -23,10 +23,12 @@ def until(condition: Callable[[], T], seconds: float = 10, *, what: str = _UNNAM
 
 
 @overload
-async def eventually(look: Callable[[], Awaitable[T]], seconds: float = 10, *, what: str = _UNNAMED) -> T: ...
+async def eventually(look: Callable[[], Awaitable[T | None]], seconds: float = 10, *, what: str = _UNNAMED) -> T: ...
 @overload
-async def eventually(look: Callable[[], T], seconds: float = 10, *, what: str = _UNNAMED) -> T: ...
-async def eventually(look: Callable[[], T | Awaitable[T]], seconds: float = 10, *, what: str = _UNNAMED) -> T:
+async def eventually(look: Callable[[], T | None], seconds: float = 10, *, what: str = _UNNAMED) -> T: ...
+async def eventually(
+    look: Callable[[], T | Awaitable[T | None] | None], seconds: float = 10, *, what: str = _UNNAMED
+) -> T:
     """The same while the loop of the test runs on; to look may take its time."""
     deadline = time.monotonic() + seconds
     pause = _FIRST_PAUSE_SECONDS

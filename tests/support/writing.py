@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 import random
-import time
 from collections import Counter
 from typing import Any
 
@@ -12,6 +11,7 @@ import psycopg
 
 from support.invariants import history
 from support.roaming import World
+from support.waiting import eventually
 
 __all__ = ("Books", "Writers")
 
@@ -169,13 +169,14 @@ class Writers:
         keyed = self._random.random() < 0.5
         bodies = [self._body() for _ in range(self._random.randint(2, 3))]
         key = bodies[0]["title"] if keyed else None
-        while True:
+
+        async def ask() -> list[dict[str, Any]]:
             answer = await self._ask("POST", "/v1/notifications/batch", json={"items": bodies}, key=key, allowed={200})
-            items = [{}] * len(bodies) if answer is None else answer.json()["items"]
+            items: list[dict[str, Any]] = [{}] * len(bodies) if answer is None else answer.json()["items"]
             # Each item is answered by itself; with the key, those that were not written can be sent again.
-            if key is None or all(item["status"] == 201 for item in items):
-                break
-            await asyncio.sleep(0.05)
+            return items if key is None or all(item["status"] == 201 for item in items) else []
+
+        items = await eventually(ask, _GIVE_UP_SECONDS, what="an answer of 201 to each of a batch")
         for body, item in zip(bodies, items, strict=True):
             self.books.settle(body, item.get("status"), keyed=keyed)
             self.books.note(item.get("items", []))
@@ -242,8 +243,8 @@ class Writers:
     ) -> httpx.Response | None:
         """The answer; None if it cannot be known whether it was done. With a key it is asked until it is answered."""
         headers = {} if key is None else {"Idempotency-Key": key}
-        deadline = time.monotonic() + _GIVE_UP_SECONDS
-        while time.monotonic() < deadline:
+
+        async def ask() -> httpx.Response | None:
             address = f"{url or self._random.choice(self._world.urls)}{path}"
             try:
                 answer = await self._world.calls.request(method, address, headers=headers, **call)
@@ -255,7 +256,8 @@ class Writers:
                     return answer
                 if answer.status_code not in {409, 503}:
                     self.wrong.append((method, path, call, answer.status_code, answer.text))
-            if key is None:
-                return None
-            await asyncio.sleep(0.05)
-        raise AssertionError(f"never answered: {method} {path} {call}")
+            return None
+
+        if key is None:
+            return await ask()
+        return await eventually(ask, _GIVE_UP_SECONDS, what=f"an answer to {method} {path} {call}")

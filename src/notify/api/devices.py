@@ -13,8 +13,9 @@ from notify.api.access import Access, inbox_of, owner_of
 from notify.api.answers import Answer, json_answer
 from notify.api.handlers import delete, get, post
 from notify.api.inputs import position_at, read_body, read_query
-from notify.api.messages import CursorText, Limit, Owner, PositionText
+from notify.api.messages import Limit, NameCursorText, Owner, PositionText
 from notify.api.routes import route
+from notify.core.cursor import cursor_after, name_in
 from notify.core.errors import AckRefusedError, NotFoundError, OverloadedError
 from notify.core.text import DeviceName
 from notify.store.commands import AckCommand
@@ -31,7 +32,7 @@ class AckBody(Struct, frozen=True, forbid_unknown_fields=True):
 
 class DevicesQuery(Owner, frozen=True, forbid_unknown_fields=True, kw_only=True):
     limit: Limit = 20
-    cursor: CursorText | None = None
+    cursor: NameCursorText | None = None
 
 
 class DeviceQuery(Owner, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -83,9 +84,10 @@ class DevicesController(Controller):
     async def list_(self, request: Request[Any, Any, Any], devices: NamedDependency[Devices]) -> Answer:
         """By name, each with the position it has acknowledged."""
         query = read_query(request, DevicesQuery)
-        found = await devices.list(*inbox_of(request, query.user_id), query.limit + 1, query.cursor)
+        after = None if query.cursor is None else name_in(query.cursor)
+        found = await devices.list(*inbox_of(request, query.user_id), query.limit + 1, after)
         shown = found[: query.limit]
-        return json_answer(DevicesPage(shown, shown[-1].device if len(found) > query.limit else None))
+        return json_answer(DevicesPage(shown, cursor_after(shown[-1].device) if len(found) > query.limit else None))
 
     @delete(
         "/devices",

@@ -4,13 +4,18 @@ What bounds how long somebody else may take to answer (a database, a client's so
 """
 
 import asyncio
+import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Protocol
 
 __all__ = ("Clock", "SystemClock", "Timer")
+
+_AT_ONCE = -math.inf
 
 
 class Timer(Protocol):
@@ -29,19 +34,23 @@ class Clock(ABC):
     def call_later(self, seconds: float, callback: Callable[[], object]) -> Timer: ...
 
     async def sleep(self, seconds: float) -> None:
-        await self.wait(asyncio.Event(), seconds)
+        over = asyncio.Event()
+        timer = self.call_later(seconds, over.set)
+        try:
+            await over.wait()
+        finally:
+            timer.cancel()
 
     async def wait(self, event: asyncio.Event, seconds: float) -> bool:
         """Until it is set, but no longer than that; whether it is set."""
-        if event.is_set():
-            return True
-        waiting = asyncio.ensure_future(event.wait())
-        timer = self.call_later(seconds, waiting.cancel)
-        try:
-            await asyncio.wait([waiting])
-        finally:
-            timer.cancel()
-            waiting.cancel()
+        with suppress(TimeoutError):
+            # No task of its own, which whoever gives up waiting would leave behind.
+            async with asyncio.timeout(None) as limit:
+                timer = self.call_later(seconds, partial(limit.reschedule, _AT_ONCE))
+                try:
+                    await event.wait()
+                finally:
+                    timer.cancel()
         return event.is_set()
 
 

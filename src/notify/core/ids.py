@@ -5,7 +5,7 @@ import os
 import time
 from uuid import UUID
 
-__all__ = ("request_id", "uuid7")
+__all__ = ("age_seconds", "request_id", "uuid7")
 
 _VERSION_7 = 0x7 << 76
 _VARIANT = 0b10 << 62
@@ -18,6 +18,11 @@ def uuid7() -> UUID:
     milliseconds = time.time_ns() // 1_000_000
     random = int.from_bytes(os.urandom(10), "big") & _RANDOM_MASK
     return UUID(int=(milliseconds << 80) | _VERSION_7 | _VARIANT | random)
+
+
+def age_seconds(id_: UUID) -> float:
+    """Of what was named by `uuid7`, in this process or another."""
+    return time.time() - (id_.int >> 80) / 1000
 
 
 def request_id() -> str:

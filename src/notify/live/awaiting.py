@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator
 from functools import partial
 from typing import Any, Generic, TypeVar, cast
 
+from notify.core.clock import Clock
 from notify.core.errors import DatabaseAwayError
 
 __all__ = ("apart", "begun", "in_time", "patiently")
@@ -55,13 +56,13 @@ class _Rest(Generic[T]):
                 return cast(T, end.value)
 
 
-async def patiently(read: Callable[[], Awaitable[T]]) -> T:
+async def patiently(clock: Clock, read: Callable[[], Awaitable[T]]) -> T:
     """For as long as it takes: whoever has come to follow an inbox stays while the database is away."""
     while True:
         try:
             return await read()
         except DatabaseAwayError:
-            await asyncio.sleep(_PAUSE_WHEN_AWAY_SECONDS)
+            await clock.sleep(_PAUSE_WHEN_AWAY_SECONDS)
 
 
 async def apart(reading: Coroutine[Any, Any, T]) -> T:

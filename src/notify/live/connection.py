@@ -5,7 +5,6 @@ it looks again. Nothing waits for it.
 """
 
 import asyncio
-import time
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from functools import partial
@@ -15,11 +14,13 @@ from typing import Any, Literal, Protocol
 import structlog
 from msgspec import Struct
 
+from notify.core.clock import Clock
 from notify.core.errors import MalformedPositionError
 from notify.core.event import Reset
 from notify.core.position import Position, ResetReason
 from notify.live.awaiting import apart, begun, patiently
-from notify.live.hub import Feed, Follower, Hub
+from notify.live.feed import Feed, Follower
+from notify.live.hub import Hub
 from notify.live.messages import ByeReason
 from notify.live.tail import LiveEvent
 from notify.metrics import Metrics
@@ -69,6 +70,7 @@ class Parts(Struct, frozen=True):
     hub: Hub
     snapshots: Snapshots
     devices: Devices
+    clock: Clock
     metrics: Metrics
     roster: Roster
 
@@ -77,6 +79,7 @@ class Connection(Follower):
     """What streams and sockets have in common."""
 
     __slots__ = (
+        "_clock",
         "_cursor",
         "_devices",
         "_epoch",
@@ -108,13 +111,14 @@ class Connection(Follower):
         self.key = visitor.key
         self.session = visitor.session
         self.expires_at = visitor.expires_at
-        self.last_sent = time.monotonic()
+        self.last_sent = parts.clock.monotonic()
         self.sending_since: float | None = None
         """Set while a write waits for the other side to read."""
 
         self._hub = parts.hub
         self._snapshots = parts.snapshots
         self._devices = parts.devices
+        self._clock = parts.clock
         self._metrics = parts.metrics
         self._roster = parts.roster
         self._epoch = ""
@@ -225,13 +229,13 @@ class Connection(Follower):
         device = self.visitor.device
         if device is None:
             return ()
-        position = await patiently(lambda: apart(self._devices.position(*self.key, device)))
+        position = await patiently(self._clock, lambda: apart(self._devices.position(*self.key, device)))
         return () if position is None else (str(position),)
 
     async def _resume(self, position: Position, start: Start) -> None:
         if position.seq > self.feed.tail.head:
             # Another process may be ahead of what is known here.
-            await patiently(lambda: apart(self._hub.refresh(self.feed)))
+            await patiently(self._clock, lambda: apart(self._hub.refresh(self.feed)))
         reason = position.invalid_in(self.feed.bounds)
         if reason is not None:
             await self._reset(reason, start)
@@ -241,7 +245,7 @@ class Connection(Follower):
     async def _reset(self, reason: ResetReason, start: Start) -> None:
         self._metrics.resets.labels(reason).inc()
         # What the fresh start reads must not be newer than what is known here: that would look like another reset.
-        await patiently(lambda: apart(self._hub.refresh(self.feed)))
+        await patiently(self._clock, lambda: apart(self._hub.refresh(self.feed)))
         bounds = self.feed.bounds
         floor, head = Position(bounds.epoch, bounds.floor), Position(bounds.epoch, bounds.head)
         await self._write_and_wait([self._frame_reset(Reset(reason, str(floor), str(head)))])
@@ -251,7 +255,7 @@ class Connection(Follower):
         if start.fresh == "now":
             self._go_to(self.feed.head)
             return
-        snapshot = await patiently(partial(self._snapshots.of, self.key))
+        snapshot = await patiently(self._clock, partial(self._snapshots.of, self.key))
         self._go_to(snapshot.inbox.position)
         self._is_starting = False
         # Oldest first, without ids: only the closing counters carry the position that all of it is consistent with.
@@ -326,7 +330,7 @@ class Connection(Follower):
         try:
             while self._is_behind() and (room := self._room()) != 0:
                 limit = most if room is None else min(most, room)
-                news = await patiently(partial(self._hub.page, self.feed, self._cursor, limit))
+                news = await patiently(self._clock, partial(self._hub.page, self.feed, self._cursor, limit))
                 bounds = news.inbox.bounds
                 reason = Position(self._epoch, self._cursor, self._since_floor).invalid_in(bounds)
                 if reason is not None:
@@ -363,7 +367,7 @@ class Connection(Follower):
 
     def _write(self, frames: list[Any]) -> None:
         """Without a task where the socket takes it at once, which is nearly always."""
-        self.last_sent = time.monotonic()
+        self.last_sent = self._clock.monotonic()
         try:
             rest = begun(self._send(frames))
         except OSError:
@@ -373,19 +377,19 @@ class Connection(Follower):
             self._work(lambda: self._until_taken(rest))
 
     async def _write_and_wait(self, frames: list[Any]) -> None:
-        self.last_sent = time.monotonic()
+        self.last_sent = self._clock.monotonic()
         await self._until_taken(self._send(frames))
 
     async def _until_taken(self, sending: Awaitable[None]) -> None:
         self._waiting_sends += 1
         if self.sending_since is None:
-            self.sending_since = time.monotonic()
+            self.sending_since = self._clock.monotonic()
         try:
             await sending
         finally:
             self._waiting_sends -= 1
             # What else waits has waited since the other side last took something.
-            self.sending_since = time.monotonic() if self._waiting_sends else None
+            self.sending_since = self._clock.monotonic() if self._waiting_sends else None
 
     def _work(self, work: Callable[[], Awaitable[None]]) -> None:
         """Keeps the connection busy with something that takes its time, unless it ends before that has begun."""

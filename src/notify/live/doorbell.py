@@ -11,6 +11,7 @@ from uuid import UUID
 import asyncpg
 import structlog
 
+from notify.core.clock import Clock
 from notify.store.commits import Commit
 from notify.store.database import AWAY
 
@@ -32,9 +33,10 @@ _PAUSE_WHEN_AWAY_SECONDS = 0.5
 
 
 class Doorbell:
-    def __init__(self, url: str, channel: str) -> None:
+    def __init__(self, url: str, channel: str, clock: Clock) -> None:
         self._url = url
         self._channel = channel
+        self._clock = clock
         self._rings: dict[int, tuple[str, int]] = {}
         self._sessions: set[UUID] = set()
         self._revoked: set[UUID] = set()
@@ -77,7 +79,7 @@ class Doorbell:
     async def _run(self) -> None:
         while True:
             await self._wanted.wait()
-            await asyncio.sleep(_GATHER_SECONDS)
+            await self._clock.sleep(_GATHER_SECONDS)
             self._wanted.clear()
             payloads = self._payloads()
             try:
@@ -92,7 +94,7 @@ class Doorbell:
                 # Nobody knows of what these told until everybody has looked.
                 self._has_lost_rings = True
                 self._wanted.set()
-                await asyncio.sleep(_PAUSE_WHEN_AWAY_SECONDS)
+                await self._clock.sleep(_PAUSE_WHEN_AWAY_SECONDS)
             except Exception:
                 log.exception("rings could not be sent", action="rings_failed", payloads=len(payloads))
 

@@ -2,23 +2,24 @@
 
 import asyncio
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
 import structlog
 from msgspec import Struct
 
+from notify.core.clock import Clock
 from notify.core.errors import DatabaseAwayError
-from notify.core.position import Bounds, Position
-from notify.live.tail import LiveEvent, Tail
+from notify.core.position import Position
+from notify.live.feed import Feed, Follower
+from notify.live.tail import LiveEvent
 from notify.metrics import Metrics
 from notify.store.commits import Commit
 from notify.store.following import Change, Following, News
 from notify.store.many import InboxKey
 from notify.store.rows import InboxState
 
-__all__ = ("Feed", "Follower", "Hub", "HubLimits", "Step")
+__all__ = ("Hub", "HubLimits")
 
 log = structlog.get_logger(__name__)
 
@@ -41,110 +42,10 @@ class HubLimits(Struct, frozen=True):
     safety_poll_seconds: float
 
 
-class Step(Struct, frozen=True):
-    """From one position to a later one, as it goes out."""
-
-    body: bytes
-    chunk: bytes
-    """The body as a chunk of HTTP/1.1."""
-
-    end: int
-    events: int
-
-
-class Follower(ABC):
-    """A connection as the hub sees it."""
-
-    __slots__ = ()
-
-    @abstractmethod
-    def wake(self) -> None:
-        """Something is new in the followed inbox, or it was started over. Must neither wait nor raise."""
-
-
-class Feed:
-    """A followed inbox as this process knows it. What it knows ends at the tail's head and has no hole."""
-
-    __slots__ = (
-        "_loading",
-        "due_at",
-        "epoch",
-        "floor",
-        "followers",
-        "forget_at",
-        "inbox_id",
-        "is_being_read",
-        "is_stale",
-        "key",
-        "steps",
-        "tail",
-        "total",
-        "unread",
-        "unseen",
-    )
-
-    def __init__(self, key: InboxKey) -> None:
-        self.key = key
-        self.inbox_id = 0
-        self.epoch = ""
-        self.floor = 0
-        self.unread = self.unseen = self.total = 0
-        self.due_at: datetime | None = None
-        self.tail = Tail(0)
-        self.followers: set[Follower] = set()
-        self.is_stale = True
-        """Something is known to be missing, or nothing is known yet: the next read brings it."""
-        self.is_being_read = False
-        self.forget_at = 0.0
-        self.steps: dict[int, Step] = {}
-        """What streams at the same position are shown alike, until there is something newer."""
-        self._loading: asyncio.Future[None] | None = asyncio.get_running_loop().create_future()
-
-    @property
-    def head(self) -> Position:
-        return Position(self.epoch, self.tail.head)
-
-    @property
-    def bounds(self) -> Bounds:
-        return Bounds(self.epoch, self.floor, self.tail.head)
-
-    @property
-    def state(self) -> InboxState:
-        return InboxState(self.bounds, self.unread, self.unseen, self.total, self.due_at)
-
-    async def loaded(self) -> None:
-        if self._loading is not None:
-            await asyncio.shield(self._loading)
-
-    def append(self, event: LiveEvent, most_bytes: int) -> None:
-        self.tail.append(event)
-        self.tail.forget_until(most_bytes)
-        self.steps.clear()
-
-    def take(self, inbox: InboxState) -> None:
-        self.steps.clear()
-        self.floor = inbox.bounds.floor
-        self.unread, self.unseen, self.total = inbox.unread, inbox.unseen, inbox.total
-        self.due_at = inbox.due_at
-
-    def start(self, inbox_id: int, inbox: InboxState) -> None:
-        """For the first time, or over again in another epoch."""
-        self.inbox_id = inbox_id
-        self.epoch = inbox.bounds.epoch
-        self.tail.restart(inbox.bounds.head)
-        self.take(inbox)
-        if self._loading is not None:
-            self._loading.set_result(None)
-            self._loading = None
-
-    @property
-    def is_loaded(self) -> bool:
-        return self._loading is None
-
-
 class Hub:
-    def __init__(self, following: Following, metrics: Metrics, limits: HubLimits, on_due: OnDue) -> None:
+    def __init__(self, following: Following, clock: Clock, metrics: Metrics, limits: HubLimits, on_due: OnDue) -> None:
         self._following = following
+        self._clock = clock
         self._on_due = on_due
         self._metrics = metrics
         self._limits = limits
@@ -197,7 +98,7 @@ class Hub:
     def unfollow(self, feed: Feed, follower: Follower) -> None:
         feed.followers.discard(follower)
         if not feed.followers:
-            feed.forget_at = time.monotonic() + self._limits.grace_seconds
+            feed.forget_at = self._clock.monotonic() + self._limits.grace_seconds
             self._idle.add(feed)
 
     def known(self, key: InboxKey) -> Feed | None:
@@ -284,11 +185,11 @@ class Hub:
                 except DatabaseAwayError as error:
                     log.warning("followed inboxes cannot be read", action="hub_away", cause=repr(error.__cause__))
                     self._stale.update(feeds)
-                    await asyncio.sleep(_PAUSE_WHEN_AWAY_SECONDS)
+                    await self._clock.sleep(_PAUSE_WHEN_AWAY_SECONDS)
                 except Exception:
                     log.exception("followed inboxes could not be read", action="hub_failed", inboxes=len(feeds))
                     self._stale.update(feeds)
-                    await asyncio.sleep(_PAUSE_WHEN_AWAY_SECONDS)
+                    await self._clock.sleep(_PAUSE_WHEN_AWAY_SECONDS)
 
     async def _read(self, feeds: list[Feed]) -> None:
         wanted = [(feed.key, feed.tail.head if feed.is_loaded else None) for feed in feeds]
@@ -403,11 +304,7 @@ class Hub:
 
     async def _compare(self) -> None:
         while True:
-            try:
-                async with asyncio.timeout(self._limits.safety_poll_seconds):
-                    await self._compare_now.wait()
-            except TimeoutError:
-                pass
+            await self._clock.wait(self._compare_now, self._limits.safety_poll_seconds)
             self._compare_now.clear()
             self._forget_the_idle()
             try:
@@ -431,7 +328,7 @@ class Hub:
                     self._mark_stale(feed)
 
     def _forget_the_idle(self) -> None:
-        now = time.monotonic()
+        now = self._clock.monotonic()
         for feed in [feed for feed in self._idle if feed.forget_at <= now]:
             self._idle.discard(feed)
             self._stale.discard(feed)

@@ -6,13 +6,13 @@ A ring is never more than a hint: whoever is rung looks at the database, and loo
 import asyncio
 import math
 import random
-import time
 from collections.abc import Callable
 
 import psycopg
 import structlog
 from psycopg.sql import SQL, Identifier
 
+from notify.core.clock import Clock
 from notify.metrics import Metrics
 
 __all__ = ("Listener",)
@@ -32,6 +32,7 @@ class Listener:
         self,
         url: str,
         channel: str,
+        clock: Clock,
         metrics: Metrics,
         *,
         on_connect: Callable[[], None],
@@ -39,6 +40,7 @@ class Listener:
     ) -> None:
         self._url = url
         self._channel = channel
+        self._clock = clock
         self._metrics = metrics
         self._on_connect = on_connect
         self._on_ring = on_ring
@@ -49,7 +51,7 @@ class Listener:
     @property
     def is_hearing(self) -> bool:
         """Whether what rings is certain to be heard: the connection is there, and has shown it a moment ago."""
-        return self.connected and time.monotonic() - self._heard_at < _PROOF_SECONDS
+        return self.connected and self._clock.monotonic() - self._heard_at < _PROOF_SECONDS
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name="listener")
@@ -78,7 +80,7 @@ class Listener:
                 ) as connection:
                     await connection.execute(SQL("LISTEN {}").format(Identifier(self._channel)))
                     self.connected = True
-                    self._heard_at = time.monotonic()
+                    self._heard_at = self._clock.monotonic()
                     attempt = 0
                     # After LISTEN: what rang while nobody listened is found by looking.
                     self._on_connect()
@@ -90,15 +92,16 @@ class Listener:
             self.connected = False
             self._metrics.listen_reconnects.inc()
             attempt += 1
-            await asyncio.sleep(random.uniform(0, min(_LONGEST_PAUSE_SECONDS, 0.1 * 2**attempt)))  # noqa: S311 - jitter
+            longest = min(_LONGEST_PAUSE_SECONDS, 0.1 * 2**attempt)
+            await self._clock.sleep(random.uniform(0, longest))  # noqa: S311 - jitter
 
     async def _hear(self, connection: psycopg.AsyncConnection) -> None:
         while True:
             # Only its timeout may end this loop: leaving it early would lose the rest of what has arrived.
             async for ring in connection.notifies(timeout=_PROBE_EVERY_SECONDS):
-                self._heard_at = time.monotonic()
+                self._heard_at = self._clock.monotonic()
                 self._on_ring(ring.payload)
             # A half-open connection is noticed by nothing but a question that must be answered.
             async with asyncio.timeout(_PROBE_TIMEOUT_SECONDS):
                 await connection.execute("SELECT 1")
-            self._heard_at = time.monotonic()
+            self._heard_at = self._clock.monotonic()

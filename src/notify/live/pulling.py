@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 
 import structlog
 
+from notify.core.clock import Clock
 from notify.core.errors import DatabaseAwayError
 from notify.live.hub import Hub
 from notify.store.many import InboxKey
@@ -22,9 +23,10 @@ _PAUSE_WHEN_AWAY_SECONDS = 0.5
 
 
 class Pulling:
-    def __init__(self, hub: Hub, settle: Settle) -> None:
+    def __init__(self, hub: Hub, settle: Settle, clock: Clock) -> None:
         self._hub = hub
         self._settle = settle
+        self._clock = clock
         self._heads: dict[str, int] = {}
         """Where logs are known to be pulled up to, and where they are known to stand."""
         self._pulled: dict[str, int] = {}
@@ -60,11 +62,11 @@ class Pulling:
                 except DatabaseAwayError as error:
                     log.warning("publications cannot be pulled yet", action="pull_away", cause=repr(error.__cause__))
                     self._news.set()
-                    await asyncio.sleep(_PAUSE_WHEN_AWAY_SECONDS)
+                    await self._clock.sleep(_PAUSE_WHEN_AWAY_SECONDS)
                 except Exception:
                     log.exception("publications could not be pulled", action="pull_failed", app=app_id)
                     self._news.set()
-                    await asyncio.sleep(_PAUSE_WHEN_AWAY_SECONDS)
+                    await self._clock.sleep(_PAUSE_WHEN_AWAY_SECONDS)
 
     async def _pull(self, app_id: str) -> None:
         head = self._heads[app_id]

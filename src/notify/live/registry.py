@@ -7,7 +7,6 @@ moment, and goes the same way. So every process may be asked who is there, and m
 import asyncio
 import os
 import socket
-import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import chain, islice
@@ -16,8 +15,9 @@ from uuid import UUID
 
 import structlog
 
+from notify.core.clock import Clock
 from notify.core.errors import DatabaseAwayError, NotFoundError
-from notify.core.ids import uuid7
+from notify.core.ids import age_seconds, uuid7
 from notify.live.connection import Connection
 from notify.live.doorbell import Doorbell
 from notify.live.roster import Roster, Watcher
@@ -50,6 +50,7 @@ class Registry(Watcher):
         sessions: Sessions,
         roster: Roster,
         doorbell: Doorbell,
+        clock: Clock,
         metrics: Metrics,
         *,
         live_seconds: float,
@@ -58,12 +59,13 @@ class Registry(Watcher):
         self._sessions = sessions
         self._roster = roster
         self._doorbell = doorbell
+        self._clock = clock
         self._live_seconds = live_seconds
         self._beat_seconds = min(poll_seconds, live_seconds / _BEATS_PER_LIFE)
         self._process_id: UUID | None = None
-        self._started_at = time.monotonic()
+        self._started_at = self._clock.monotonic()
         self._beat_at = 0.0
-        self._looked_at = time.monotonic()
+        self._looked_at = self._clock.monotonic()
         self._opened: dict[str, Connection] = {}
         """Not written yet."""
 
@@ -112,7 +114,7 @@ class Registry(Watcher):
         if self._opened.pop(connection.session, None) is None:
             self._changed.pop(connection.session, None)
             self._closed.add(UUID(connection.session))
-        self._seen[connection.key] = time.monotonic()
+        self._seen[connection.key] = self._clock.monotonic()
         self._wanted.set()
 
     async def renew(self, connections: list[Connection]) -> None:
@@ -162,9 +164,9 @@ class Registry(Watcher):
             try:
                 return await find()
             except NotFoundError:
-                if abs(_age_seconds(session_id)) > _YOUNG_SECONDS:
+                if abs(age_seconds(session_id)) > _YOUNG_SECONDS:
                     raise
-            await asyncio.sleep(pause_seconds)
+            await self._clock.sleep(pause_seconds)
         return await find()
 
     # What the others ring
@@ -204,7 +206,7 @@ class Registry(Watcher):
         for revocation in revocations:
             if revocation.id in self._heard:
                 continue
-            self._heard[revocation.id] = time.monotonic()
+            self._heard[revocation.id] = self._clock.monotonic()
             if revocation.user_id is not None:
                 key = InboxKey(revocation.app_id, revocation.user_id)
                 users[key] = min(revocation.age_seconds, users.get(key, revocation.age_seconds))
@@ -214,27 +216,23 @@ class Registry(Watcher):
                     self._roster.end(connection, "revoked")
         if users:
             for connection in self._roster.find(lambda connection: connection.key in users):
-                if _age_seconds(UUID(connection.session)) >= users[connection.key]:
+                if age_seconds(UUID(connection.session)) >= users[connection.key]:
                     self._roster.end(connection, "revoked")
 
     # Telling the others
 
     async def _run(self) -> None:
         while True:
-            try:
-                async with asyncio.timeout(max(0.0, self._beat_at - time.monotonic())):
-                    await self._wanted.wait()
-            except TimeoutError:
-                pass
+            await self._clock.wait(self._wanted, self._beat_at - self._clock.monotonic())
             self._wanted.clear()
             beaten = await self._attempt(self._beat)
             written = await self._attempt(self._write)
             if beaten and written:
                 self._is_failing = False
-                await asyncio.sleep(_GATHER_SECONDS)
+                await self._clock.sleep(_GATHER_SECONDS)
             else:
                 self._wanted.set()
-                await asyncio.sleep(_PAUSE_WHEN_AWAY_SECONDS)
+                await self._clock.sleep(_PAUSE_WHEN_AWAY_SECONDS)
 
     async def _attempt(self, step: Callable[[], Awaitable[None]]) -> bool:
         try:
@@ -250,24 +248,24 @@ class Registry(Watcher):
         return True
 
     async def _beat(self) -> None:
-        if time.monotonic() < self._beat_at:
+        if self._clock.monotonic() < self._beat_at:
             return
         if self._process_id is None or not await self._sessions.beat(self._process_id, self._live_seconds):
             await self._begin_anew()
         await self._look_for_revocations()
         await self._sessions.end_dead()
-        self._beat_at = time.monotonic() + self._beat_seconds
+        self._beat_at = self._clock.monotonic() + self._beat_seconds
 
     async def _begin_anew(self) -> None:
         """For the first time, or because the others took us for dead and have cleared up after us."""
-        process = Process(uuid7(), socket.gethostname(), os.getpid(), time.monotonic() - self._started_at)
+        process = Process(uuid7(), socket.gethostname(), os.getpid(), self._clock.monotonic() - self._started_at)
         await self._sessions.start(process, self._live_seconds)
         self._process_id = process.id
         for connection in self._roster.find(lambda connection: connection.session not in self._opened):
             self._changed[connection.session] = connection
 
     async def _look_for_revocations(self) -> None:
-        now = time.monotonic()
+        now = self._clock.monotonic()
         within_seconds = now - self._looked_at + _OVERLAP_SECONDS
         self._heard = {id_: since for id_, since in self._heard.items() if since >= now - within_seconds}
         self._revoke(await self._sessions.revocations([], within_seconds))
@@ -303,7 +301,7 @@ class Registry(Watcher):
     async def _write_closed(self) -> None:
         session_ids = list(islice(self._closed, _ROWS_PER_STATEMENT))
         seen = dict(islice(self._seen.items(), _ROWS_PER_STATEMENT))
-        now = time.monotonic()
+        now = self._clock.monotonic()
         await self._sessions.close(session_ids, {key: now - since for key, since in seen.items()})
         self._closed.difference_update(session_ids)
         for key, since in seen.items():
@@ -327,11 +325,6 @@ def _row_of(connection: Connection) -> SessionRow:
         connection.key,
         connection.transport,
         connection.visitor.device,
-        max(0.0, _age_seconds(session_id)),
+        max(0.0, age_seconds(session_id)),
         connection.expires_at,
     )
-
-
-def _age_seconds(session_id: UUID) -> float:
-    """A UUIDv7 begins with the time it was made at, in milliseconds."""
-    return time.time() - (session_id.int >> 80) / 1000

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import cast
@@ -125,7 +124,7 @@ class Roster:
         for start in range(0, len(leaving), batch):
             for connection in leaving[start : start + batch]:
                 self.end(connection, "shutdown", random.randint(500, spread_ms))  # noqa: S311 - jitter
-            await asyncio.sleep(seconds / _DRAIN_BATCHES)
+            await self._clock.sleep(seconds / _DRAIN_BATCHES)
         for connection in list(self._connections.values()):
             # Whoever was on their way in when this began.
             self.end(connection, "shutdown", random.randint(500, spread_ms))  # noqa: S311 - jitter
@@ -152,8 +151,8 @@ class Roster:
     async def _beat(self) -> None:
         """One timer for all connections, since each of its own would cost memory and wake-ups."""
         while True:
-            await asyncio.sleep(_BEAT_SECONDS)
-            now, wall = time.monotonic(), self._clock.now().timestamp()
+            await self._clock.sleep(_BEAT_SECONDS)
+            now, wall = self._clock.monotonic(), self._clock.now().timestamp()
             expired: list[Connection] = []
             for connection in list(self._connections.values()):
                 try:

@@ -1,7 +1,6 @@
 """Server-Sent Events: the answer to `GET /v1/stream`, written by hand so that connections share the same bytes."""
 
 import random
-import time
 from collections.abc import Coroutine, Iterable
 from typing import Any
 
@@ -11,7 +10,7 @@ from notify.core.event import Reset
 from notify.core.position import Position
 from notify.live import frames
 from notify.live.connection import Connection, Parts, Start, Visitor
-from notify.live.hub import Step
+from notify.live.feed import Step
 from notify.live.messages import ByeData, ByeReason, InboxData, TokenData
 from notify.live.tail import LiveEvent
 from notify.live.transport import Chunks, dropping, serve_later
@@ -66,7 +65,7 @@ class StreamConnection(Connection):
             return
         self._cursor = step.end
         self._events_sent.inc(step.events)
-        self.last_sent = time.monotonic()
+        self.last_sent = self._clock.monotonic()
 
     def _show_news(self, room: int | None) -> None:
         """Whoever stands at the same position is shown the same bytes."""
@@ -81,7 +80,7 @@ class StreamConnection(Connection):
             self._cursor = step.end
             self._events_sent.inc(step.events)
         if self._chunks.write(step.chunk):
-            self.last_sent = time.monotonic()
+            self.last_sent = self._clock.monotonic()
         else:
             self._write([step.body])
 

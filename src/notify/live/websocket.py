@@ -1,7 +1,6 @@
 """A WebSocket: the same cursor as a stream, and what its client says meanwhile."""
 
 import asyncio
-import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable
@@ -11,6 +10,7 @@ import structlog
 from litestar.types import Receive, Scope, Send
 from msgspec import UNSET, Struct, UnsetType
 
+from notify.core.clock import Clock
 from notify.core.errors import AckRefusedError, InvalidError, MalformedPositionError, ProblemError
 from notify.core.event import Reset
 from notify.core.position import Position
@@ -170,7 +170,7 @@ class SocketConnection(Connection):
                 return  # Nothing is said after the goodbye.
             await self._raw_send(frame if place == last else frame | _MORE)
             if self.sending_since is not None:
-                self.sending_since = time.monotonic()
+                self.sending_since = self._clock.monotonic()
 
     async def _close(self, reason: ByeReason) -> None:
         closing = BY_REASON[reason]
@@ -294,7 +294,7 @@ class Socket:
     async def _hear(self, connection: SocketConnection, receive: Receive) -> None:
         """One message after the other. While one is dealt with no other is read, so whoever says too much waits."""
         limits = self._terms.limits
-        allowance = _Allowance(limits.messages_per_second, limits.burst)
+        allowance = _Allowance(limits.messages_per_second, limits.burst, self._parts.clock)
         malformed = 0
         while True:
             received = await receive()
@@ -344,15 +344,16 @@ class Socket:
 class _Allowance:
     """A token bucket: whoever has spent theirs waits for the next."""
 
-    def __init__(self, per_second: float, burst: int) -> None:
+    def __init__(self, per_second: float, burst: int, clock: Clock) -> None:
         self._per_second = per_second
         self._burst = burst
         self._left = float(burst)
-        self._at = time.monotonic()
+        self._clock = clock
+        self._at = self._clock.monotonic()
 
     async def spend(self) -> None:
-        now = time.monotonic()
+        now = self._clock.monotonic()
         self._left = min(self._burst, self._left + (now - self._at) * self._per_second) - 1
         self._at = now
         if self._left < 0:
-            await asyncio.sleep(-self._left / self._per_second)
+            await self._clock.sleep(-self._left / self._per_second)

@@ -62,10 +62,10 @@ class Housekeeping:
                 log.warning("housekeeping will be done later", action="housekeeping_put_off", cause=repr(error))
             except Exception:
                 log.exception("housekeeping failed", action="housekeeping_failed")
-            await asyncio.sleep(self._pause_seconds)
+            await self._clock.sleep(self._pause_seconds)
 
     async def tidy(self) -> None:
-        await _all_of(self._purge_tombstones)
+        await self._all_of(self._purge_tombstones)
         now = self._clock.now()
         await self._forget("forget_answers", "idempotency_answer", now - self._answers_live)
         await self._forget("forget_devices", "device", now - self._devices_live)
@@ -93,13 +93,12 @@ class Housekeeping:
             self._metrics.purged.labels(kind).inc(forgotten)
             return forgotten
 
-        await _all_of(forget)
+        await self._all_of(forget)
 
-
-async def _all_of(remove: Callable[[], Awaitable[int]]) -> None:
-    """Removes as many as a transaction may, and rests, until there are no more."""
-    while True:
-        started = time.perf_counter()
-        if await remove() < _ROWS_PER_TRANSACTION:
-            return
-        await asyncio.sleep(_REST * (time.perf_counter() - started))
+    async def _all_of(self, remove: Callable[[], Awaitable[int]]) -> None:
+        """Removes as many as a transaction may, and rests, until there are no more."""
+        while True:
+            started = time.perf_counter()
+            if await remove() < _ROWS_PER_TRANSACTION:
+                return
+            await self._clock.sleep(_REST * (time.perf_counter() - started))

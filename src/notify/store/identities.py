@@ -175,7 +175,7 @@ class Identities:
                 raise NotFoundError("This app has no such key.")
             row.revoked_at = row.revoked_at or self._clock.now()
             await session.commit()
-        await run_out()
+        await run_out(self._clock)
 
     async def find_key(self, key_hash: bytes) -> Caller | None:
         return await self._keys.get(key_hash)

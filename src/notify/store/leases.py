@@ -22,9 +22,9 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-async def run_out() -> None:
+async def run_out(clock: Clock) -> None:
     """Returns when whatever was read before this began is gone by no more, in any process."""
-    await asyncio.sleep(LEASE_SECONDS + _MARGIN_SECONDS)
+    await clock.sleep(LEASE_SECONDS + _MARGIN_SECONDS)
 
 
 class Leases(Generic[K, V]):

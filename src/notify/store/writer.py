@@ -205,7 +205,7 @@ class Writer:
                 self._metrics.batch_retries.labels("away").inc()
                 log.warning("a group commit was cut off", action="commit_cut_off", cause=repr(error.__cause__))
                 perhaps_written = True
-                await asyncio.sleep(pause)
+                await self._clock.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
             except Exception:
                 if len(batch) == 1:
