@@ -69,6 +69,7 @@ CALLS = {
     "GET /v1/operations/{operation_id}": Call(Access.SEND_KEY, 404),
     "PATCH /v1/operations/{operation_id}": Call(Access.SEND_KEY, 404, body={"title": "another"}),
     "DELETE /v1/operations/{operation_id}": Call(Access.SEND_KEY, 404),
+    "GET /v1/broadcasts/recent": SHOW,
     "GET /v1/presence": Call(Access.INBOX_KEY, query=ALICE),
     "GET /v1/sessions": Call(Access.INBOX_KEY, query=ALICE),
     "DELETE /v1/sessions": Call(Access.INBOX_KEY, 204, query=ALICE),

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 
 import structlog
@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from notify.core.errors import DatabaseAwayError
 from notify.core.position import Bounds, Position
+from notify.live.encoding import Flashed
 from notify.live.tail import LiveEvent, Tail
 from notify.metrics import Metrics
 from notify.store.commits import Commit
@@ -60,6 +61,9 @@ class Follower(ABC):
     @abstractmethod
     def wake(self) -> None:
         """Something is new in the followed inbox, or it was started over. Must neither wait nor raise."""
+
+    def flash(self, flashes: Sequence[Flashed]) -> None:  # noqa: B027 - whoever only watches shows nothing
+        """Something was sent that is in no inbox: show it now or never. Must neither wait nor raise."""
 
 
 class Feed:
@@ -180,6 +184,10 @@ class Hub:
 
     def followed_in(self, app_id: str) -> list[InboxKey]:
         return [key for key in self._feeds if key.app_id == app_id]
+
+    def followers_of(self, key: InboxKey) -> list[Follower]:
+        feed = self._feeds.get(key)
+        return [] if feed is None else list(feed.followers)
 
     # Following
 

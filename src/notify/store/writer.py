@@ -24,6 +24,7 @@ from notify.store.commands import (
     ChangeCommand,
     Changed,
     Command,
+    FlashCommand,
     IdempotencyKey,
     PublishCommand,
     SendCommand,
@@ -33,6 +34,7 @@ from notify.store.commands import (
 from notify.store.commits import OnCommit, OnPublish
 from notify.store.database import TRY_AGAIN, Database
 from notify.store.deadlines import Deadlines
+from notify.store.flashes import OnFlash
 
 __all__ = ("Writer",)
 
@@ -64,6 +66,7 @@ class Writer:
         idempotency_live: timedelta,
         on_commit: OnCommit,
         on_publish: OnPublish,
+        on_flash: OnFlash,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -73,6 +76,7 @@ class Writer:
         self._idempotency_live = idempotency_live
         self.on_commit = on_commit
         self._on_publish = on_publish
+        self._on_flash = on_flash
         self._queue: deque[_Waiting] = deque()
         self._queued_rows = 0
         metrics.queued_rows.set_function(lambda: self._queued_rows)
@@ -98,6 +102,7 @@ class Writer:
         if not outcome.replayed:
             self._metrics.created.labels("api").inc(len(outcome.items))
             self._metrics.published.inc(isinstance(command, PublishCommand))
+            self._metrics.flashed.inc(isinstance(command, FlashCommand))
         return outcome
 
     async def change(self, command: ChangeCommand) -> Changed | None:
@@ -208,6 +213,8 @@ class Writer:
         self.on_commit(work.commits)
         if work.published:
             self._on_publish(work.published)
+        if work.flashed:
+            self._on_flash(work.flashed)
         return outcomes
 
     def _answer(self, batch: list[_Waiting], outcomes: Sequence[Outcome]) -> None:
