@@ -112,6 +112,8 @@ ALTER TABLE notify.entries
     DROP CONSTRAINT entries_change,
     ADD CONSTRAINT entries_change CHECK (change IN ('publish', 'edit', 'recall'));
 
+DROP INDEX notify.publications_to_everyone;
+
 ALTER TABLE notify.publications DROP COLUMN progress, DROP COLUMN expires_at;
 
 ALTER TABLE notify.inboxes DROP COLUMN due_at;

@@ -48,6 +48,9 @@ ALTER TABLE notify.inboxes ADD COLUMN due_at timestamptz;
 
 ALTER TABLE notify.publications ADD COLUMN progress double precision, ADD COLUMN expires_at timestamptz;
 
+-- The newest that are for everyone, however many went to topics since.
+CREATE INDEX publications_to_everyone ON notify.publications (app_id, position) WHERE topics = '{}' AND recalled_at IS NULL;
+
 ALTER TABLE notify.entries
     DROP CONSTRAINT entries_change,
     ADD CONSTRAINT entries_change CHECK (change IN ('publish', 'edit', 'resurface', 'recall'));
@@ -233,7 +236,7 @@ CREATE UNLOGGED TABLE notify.flashes (
     id uuid PRIMARY KEY,
     app_id text COLLATE "C" NOT NULL,
     user_ids text[] COLLATE "C" NOT NULL,
-    keys text[] COLLATE "C" NOT NULL,
+    topics text[] COLLATE "C" NOT NULL,
     excluded text[] COLLATE "C" NOT NULL,
     notification json NOT NULL,
     made_at timestamptz NOT NULL

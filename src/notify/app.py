@@ -12,6 +12,7 @@ from litestar.types import ASGIApp
 from notify.api.access import guard_with
 from notify.api.answering import keep_failure
 from notify.api.auth import Authenticator
+from notify.api.broadcasts import BroadcastsController
 from notify.api.cors import Cors
 from notify.api.devices import DevicesController
 from notify.api.documents import DOCUMENT_ROUTES
@@ -33,15 +34,18 @@ from notify.core.identity import DEFAULT_APP
 from notify.live.connection import Parts
 from notify.live.doorbell import (
     COMPARE_ALL,
+    FLASHES,
     INBOXES,
     PUBLISHED,
     REVOKED,
     SESSIONS,
     Doorbell,
+    flashes_in,
     heads_in,
     ids_in,
     rings_in,
 )
+from notify.live.flashing import Flashing
 from notify.live.hub import Hub, HubLimits
 from notify.live.known import Known
 from notify.live.listener import Listener
@@ -51,10 +55,12 @@ from notify.live.roster import Roster
 from notify.live.timing import Timing
 from notify.metrics import Metrics
 from notify.settings import Settings
+from notify.store.broadcasts import Broadcasts
 from notify.store.bulk import BulkMarks
 from notify.store.commits import Commit
 from notify.store.database import Database
 from notify.store.devices import Devices
+from notify.store.flashes import Flash, Flashes
 from notify.store.following import Following
 from notify.store.housekeeping import Housekeeping
 from notify.store.identities import Identities
@@ -88,6 +94,7 @@ _ROUTES = (
     DevicesController,
     OperationsController,
     ScheduledController,
+    BroadcastsController,
     SubscriptionsController,
     TopicsController,
     HealthController,
@@ -130,6 +137,7 @@ class Service:
             on_commit=self._committed,
             on_publish=self._published,
             on_schedule=self._scheduled,
+            on_flash=self._flashed,
         )
         self.scheduled = Scheduled(self.database, self.clock)
         self.settle = Settle(
@@ -142,6 +150,7 @@ class Service:
         self.publications = Publications(
             self.database, self.clock, self._published, edits_per_second=settings.edits_per_second
         )
+        self.broadcasts = Broadcasts(self.database, self.clock, self.metrics, most_bytes=settings.broadcast_bytes)
         self.reader = Reader(self.database, self.clock, self.settle.settle)
         self.following = Following(self.reader)
         self.inboxes = Inboxes(self.reader, self.following)
@@ -184,6 +193,7 @@ class Service:
             on_due=self.timing.watch,
         )
         self.pulling = Pulling(self.hub, self.settle, self.clock)
+        self.flashing = Flashing(self.hub, Flashes(self.database), self.metrics)
         self.roster = Roster(
             self.clock,
             self.metrics,
@@ -239,6 +249,8 @@ class Service:
             for part in (
                 self.hub,
                 self.pulling,
+                self.flashing,
+                self.broadcasts,
                 self.timing,
                 self.roster,
                 self.doorbell,
@@ -261,17 +273,29 @@ class Service:
         self.doorbell.ring(commits)
 
     def _published(self, heads: dict[str, int]) -> None:
-        self.pulling.published(heads)
+        self._published_somewhere(heads)
         self.doorbell.ring_published(heads)
 
     def _scheduled(self) -> None:
         self.outbox.ring()
 
+    def _published_somewhere(self, heads: dict[str, int]) -> None:
+        self.pulling.published(heads)
+        self.broadcasts.published(heads)
+
+    def _flashed(self, flashes: list[Flash]) -> None:
+        self.flashing.written(flashes)
+        self.doorbell.ring_flashes(flash.id for flash in flashes)
+
     def _listening(self) -> None:
         # Whatever rang before is found by looking.
         self.outbox.ring()
+        self._compare_all()
+
+    def _compare_all(self) -> None:
         self.hub.compare_all()
         self.registry.compare()
+        self.broadcasts.compare_all()
 
     def _rung(self, payload: str) -> None:
         try:
@@ -284,13 +308,16 @@ class Service:
         if payload == "outbox":
             self.outbox.ring()
         elif payload == COMPARE_ALL:
-            self.hub.compare_all()
-            self.registry.compare()
+            self._compare_all()
         elif payload.startswith(INBOXES):
             for inbox_id, epoch, head in rings_in(payload):
                 self.hub.rung(inbox_id, epoch, head)
         elif payload.startswith(PUBLISHED):
-            self.pulling.published(heads_in(payload))
+            self._published_somewhere(heads_in(payload))
+        elif payload.startswith(FLASHES):
+            origin, ids = flashes_in(payload)
+            if origin != self.doorbell.origin:
+                self.flashing.rung(ids)
         elif payload.startswith(SESSIONS):
             self.registry.rung_sessions(ids_in(payload))
         elif payload.startswith(REVOKED):
@@ -300,6 +327,7 @@ class Service:
         parts = Parts(self.hub, self.snapshots, self.devices, self.clock, self.metrics, self.roster)
         provided: dict[str, Any] = {
             "authenticator": self.authenticator,
+            "broadcasts": self.broadcasts,
             "bulk_marks": self.bulk_marks,
             "clock": self.clock,
             "database": self.database,

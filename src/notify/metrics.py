@@ -25,6 +25,21 @@ class Metrics:
             registry=registry,
         )
         self.published = Counter("notify_published", "Publications to topics and to everyone.", registry=registry)
+        self.flashed = Counter(
+            "notify_flashed", "Notifications for whoever is connected, kept for nobody.", registry=registry
+        )
+        self.flashes_dropped = Counter(
+            "notify_flashes_dropped",
+            "What was not shown although it was for whoever is connected: to a connection that was busy, or by a "
+            "process that had too many waiting or could not read them.",
+            ["reason"],
+            registry=registry,
+        )
+        self.broadcast_bytes = Gauge(
+            "notify_broadcast_bytes",
+            "Memory for the newest broadcasts, shown while the database is away.",
+            registry=registry,
+        )
         self.due = Counter(
             "notify_due", "Notifications that expired or came back from where they were snoozed to.", registry=registry
         )

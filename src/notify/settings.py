@@ -194,6 +194,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     all_tails_bytes: Annotated[int, Meta(ge=0, le=16 * 1024 * 1024 * 1024)] = 64 * 1024 * 1024
     """Memory for the newest events of all followed inboxes, in bytes."""
 
+    broadcast_bytes: Annotated[int, Meta(ge=4 * 1024 * 1024, le=1024 * 1024 * 1024)] = 16 * 1024 * 1024
+    """Memory for the newest broadcasts, which are shown while the database is away, in bytes."""
+
     heartbeat_seconds: Annotated[int, Meta(ge=1, le=3600)] = 25
     """How often a WebSocket is sent a ping, in seconds."""
 

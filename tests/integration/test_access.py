@@ -71,6 +71,7 @@ CALLS = {
     "DELETE /v1/operations/{operation_id}": Call(Access.SEND_KEY, 404),
     "GET /v1/scheduled": Call(Access.SEND_KEY),
     "DELETE /v1/scheduled/{scheduled_id}": Call(Access.SEND_KEY, 404),
+    "GET /v1/broadcasts/recent": SHOW,
     "GET /v1/presence": Call(Access.INBOX_KEY, query=ALICE),
     "GET /v1/sessions": Call(Access.INBOX_KEY, query=ALICE),
     "DELETE /v1/sessions": Call(Access.INBOX_KEY, 204, query=ALICE),

@@ -25,10 +25,10 @@ REAL_TIME = {
     "cli": "waits for other processes and for other people's terminals",
     "core/clock.py": "the clock itself",
     "core/ids.py": "an id is dated for other processes, whose clocks are the real ones",
+    "live/flashing.py": "gives others a turn, which waits for no time",
     "store/database.py": "how long the database may take to answer",
     "store/deadlines.py": "how long the database may take to answer",
     "store/embedded": "waits for processes of PostgreSQL",
-    "store/outbox.py": "not moved to the clock yet",
 }
 """Modules and folders whose time is the world's, and why."""
 

@@ -11,6 +11,7 @@ from notify.store.commands import (
     ChangeCommand,
     Command,
     CreateCommand,
+    FlashCommand,
     PublishCommand,
     ScheduleCommand,
     Steps,
@@ -44,7 +45,7 @@ def touched(command: Command) -> list[object]:
             return [] if key is None else [(to.user_id, key) for to in command.recipients]
         case ChangeCommand():
             return [command.id]
-        case PublishCommand() | ScheduleCommand():
+        case PublishCommand() | ScheduleCommand() | FlashCommand():
             return []
         case AckCommand():
             return [("ack", command.user_id, command.device)]

@@ -45,7 +45,7 @@ _STREAM_EVENTS = (
     _StreamEvent(
         "notification",
         Notification,
-        "It arrived, or arrived again. Without `id` it is part of a snapshot.",
+        """It arrived, or arrived again. Without `id` it is part of a snapshot, or was sent with `"durable": false`.""",
         "sometimes",
     ),
     _StreamEvent("update", Notification, "It changed: the whole notification in its new state.", "always"),

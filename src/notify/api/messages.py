@@ -94,7 +94,7 @@ class BatchBody(Struct, frozen=True, forbid_unknown_fields=True):
 
 class SentAnswer(Struct, frozen=True):
     """What was written. `id` names the call; with one recipient it is the notification's own. What was published has no
-    items, and its `id` is that of the operation.
+    items, and its `id` is that of the operation; what is not durable has none either.
     """
 
     id: UUID

@@ -33,12 +33,22 @@ from notify.core.errors import (
 )
 from notify.core.identity import Caller
 from notify.core.ids import uuid7
-from notify.core.notification import Audience, Create, Edit, changes_of, content_of, recipients_of, topics_of
+from notify.core.notification import (
+    Audience,
+    Create,
+    Edit,
+    changes_of,
+    check_passing,
+    content_of,
+    recipients_of,
+    topics_of,
+)
 from notify.core.problem import problem_of
 from notify.core.times import expiry, send_time
 from notify.settings import Settings
 from notify.store.commands import (
     CreateCommand,
+    FlashCommand,
     IdempotencyKey,
     PublishCommand,
     ScheduleCommand,
@@ -72,6 +82,7 @@ _CREATE_EXAMPLE = {
     "collapse_key": "booking-7",
 }
 _TO_A_TOPIC = {"to": {"topic": "kitchen/news"}, "title": "A new menu from Monday", "exclude": ["alice"]}
+_TO_WHOEVER_IS_THERE = {"to": {"topic": "kitchen/7"}, "title": "Bob is typing", "durable": False, "exclude": ["bob"]}
 _TO_SEVERAL = {"to": ["alice", "bob"], "title": "The kitchen closes in 30 minutes", "level": "warning"}
 
 
@@ -89,7 +100,12 @@ class SendingController(Controller):
             answer=SentAnswer,
             body=Create,
             request_headers=("Idempotency-Key",),
-            examples={"To one user": _CREATE_EXAMPLE, "To several": _TO_SEVERAL, "To a topic": _TO_A_TOPIC},
+            examples={
+                "To one user": _CREATE_EXAMPLE,
+                "To several": _TO_SEVERAL,
+                "To a topic": _TO_A_TOPIC,
+                "To whoever is there": _TO_WHOEVER_IS_THERE,
+            },
             statuses_too=(_ACCEPTED,),
             problems=(IdempotencyBusyError, IdempotencyMismatchError, OverloadedError),
         ),
@@ -105,7 +121,8 @@ class SendingController(Controller):
 
         To `{"topic"}`, `{"topics"}` or `{"everyone"}` it is published: 202, with the id of the operation. Those it is
         for have it when they are connected, or as soon as they look. With a `send_at` to come it waits: 202, with the
-        id that `DELETE /v1/scheduled/{id}` takes.
+        id that `DELETE /v1/scheduled/{id}` takes. With `"durable": false` it is shown to those who are connected now
+        and to nobody else: 202, with the id that they see.
         """
         read_query(request, NoQuery)
         asked = await read_body(request, Create)
@@ -204,17 +221,21 @@ def command_of(
     caller: Caller, asked: Create, settings: Settings, now: datetime, key: IdempotencyKey | None = None
 ) -> SendCommand:
     limits = settings.limits
+    if not asked.durable:
+        check_passing(asked)
     send_at = send_time(asked.send_at, now)
     content = content_of(asked, limits, expiry(asked.expires_at, asked.ttl_seconds, send_at or now))
     topics = topics_of(asked, asked.to, limits) if isinstance(asked.to, Audience) else []
     users = recipients_of(asked, limits)
+    # Whoever is excluded from users is not among them any more.
+    excluded = [] if users else asked.exclude
+    if not asked.durable:
+        return FlashCommand(caller.app_id, users, topics, excluded, content, uuid7(), key)
     if send_at is not None:
-        # Whom it is for is settled; whoever is excluded from users is not among them any more.
-        excluded = [] if users else asked.exclude
         return ScheduleCommand(caller.app_id, users, topics, excluded, content, uuid7(), send_at, key)
     if users:
         return CreateCommand.to(caller.app_id, users, content, key)
-    return PublishCommand(caller.app_id, topics, asked.exclude, content, uuid7(), key)
+    return PublishCommand(caller.app_id, topics, excluded, content, uuid7(), key)
 
 
 def idempotency_key(caller: Caller, call: str, text: str, asked: object) -> IdempotencyKey:

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from notify.core.errors import InvalidError
+from notify.core.errors import FieldError, InvalidError
 from notify.core.text import ActionId, CollapseKey, Label, Line, NotificationType, Text, Title, Url, UserId
 from notify.core.times import Seconds, Time
 from notify.core.topic import Topic
@@ -24,6 +24,7 @@ __all__ = (
     "Limits",
     "Notification",
     "changes_of",
+    "check_passing",
     "content_of",
     "recipients_of",
     "topics_of",
@@ -91,6 +92,13 @@ class Create(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     ) = None
     expires_at: Annotated[Time, Meta(description="When it is gone again, from every device.")] | None = None
     ttl_seconds: Annotated[Seconds, Meta(description="The same, counted from when it is sent.")] | None = None
+    durable: Annotated[
+        bool,
+        Meta(
+            description="`false`: for whoever is connected now, and nobody else. It is in no inbox, takes no position, "
+            "and comes without an `id` of the stream or socket."
+        ),
+    ] = True
 
 
 class Edit(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -189,6 +197,22 @@ def topics_of(create: Create, audience: Audience, limits: Limits) -> list[str]:
     if len(topics) > limits.topics:
         raise InvalidError.at("/to/topics", f"At most {limits.topics} topics in one call (NOTIFY_MAX_TOPICS).")
     return list(dict.fromkeys(topics))
+
+
+def check_passing(create: Create) -> None:
+    """What is not durable can be nothing that only what is kept can be."""
+    errors = tuple(
+        FieldError(pointer, detail)
+        for pointer, given, detail in (
+            ("/send_at", create.send_at, "It is not kept until later: it goes to whoever is connected now."),
+            ("/collapse_key", create.collapse_key, "It is not kept, so there is nothing that it could collapse into."),
+            ("/expires_at", create.expires_at, "It is not kept, so there is nothing that could expire."),
+            ("/ttl_seconds", create.ttl_seconds, "It is not kept, so there is nothing that could expire."),
+        )
+        if given is not None
+    )
+    if errors:
+        raise InvalidError('With `"durable": false`, leave out what `errors` points at.', errors=errors)
 
 
 def content_of(create: Create, limits: Limits, expires_at: datetime | None = None) -> Content:

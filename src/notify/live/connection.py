@@ -6,7 +6,7 @@ it looks again. Nothing waits for it.
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from functools import partial
 from itertools import islice
 from typing import Any, Literal, Protocol
@@ -19,6 +19,7 @@ from notify.core.errors import MalformedPositionError
 from notify.core.event import Reset
 from notify.core.position import Position, ResetReason
 from notify.live.awaiting import apart, begun, patiently
+from notify.live.encoding import Flashed
 from notify.live.feed import Feed, Follower
 from notify.live.hub import Hub
 from notify.live.messages import ByeReason
@@ -153,6 +154,10 @@ class Connection(Follower):
         """The events in this transport's form, ending in something that moves the cursor to `upto`."""
 
     @abstractmethod
+    def _frame_flashes(self, flashes: Iterable[Flashed]) -> list[Any]:
+        """Those of them that this connection wants to see; nothing of it moves the cursor."""
+
+    @abstractmethod
     def _frame_inbox(self, inbox: InboxState, *, closes_start: bool) -> Any: ...
 
     @abstractmethod
@@ -280,6 +285,22 @@ class Connection(Follower):
             self._go_on()
         except Exception:
             # The hub wakes others after this one.
+            log.exception("a connection failed", action="connection_failed", transport=self.transport)
+            self._fail()
+
+    def flash(self, flashes: Sequence[Flashed]) -> None:
+        if self._is_over:
+            return
+        if self._is_busy or self._is_starting:
+            # Nothing waits for a device (law 13), and what is kept for nobody cannot be shown later.
+            self._metrics.flashes_dropped.labels("busy").inc(len(flashes))
+            return
+        try:
+            frames = self._frame_flashes(flashes)
+            if frames:
+                self._write(frames)
+        except Exception:
+            # Others are shown the same after this one.
             log.exception("a connection failed", action="connection_failed", transport=self.transport)
             self._fail()
 

@@ -5,7 +5,9 @@ few milliseconds and go out together, on a connection of their own.
 """
 
 import asyncio
+import secrets
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from uuid import UUID
 
 import asyncpg
@@ -15,7 +17,19 @@ from notify.core.clock import Clock
 from notify.store.commits import Commit
 from notify.store.database import AWAY
 
-__all__ = ("COMPARE_ALL", "INBOXES", "PUBLISHED", "REVOKED", "SESSIONS", "Doorbell", "heads_in", "ids_in", "rings_in")
+__all__ = (
+    "COMPARE_ALL",
+    "FLASHES",
+    "INBOXES",
+    "PUBLISHED",
+    "REVOKED",
+    "SESSIONS",
+    "Doorbell",
+    "flashes_in",
+    "heads_in",
+    "ids_in",
+    "rings_in",
+)
 
 log = structlog.get_logger(__name__)
 
@@ -23,6 +37,7 @@ INBOXES = "inboxes "
 SESSIONS = "sessions "
 REVOKED = "revoked "
 PUBLISHED = "published "
+FLASHES = "flashes "
 COMPARE_ALL = "*"
 
 _GATHER_SECONDS = 0.005
@@ -41,6 +56,9 @@ class Doorbell:
         self._sessions: set[UUID] = set()
         self._revoked: set[UUID] = set()
         self._logs: dict[str, int] = {}
+        self._flashes: dict[UUID, None] = {}
+        self.origin = secrets.token_hex(8)
+        """Says of a flash who has rung: whoever wrote it shows it without being rung."""
         self._has_lost_rings = False
         self._wanted = asyncio.Event()
         self._connection: asyncpg.Connection[asyncpg.Record] | None = None
@@ -76,15 +94,21 @@ class Doorbell:
         self._logs |= heads
         self._wanted.set()
 
+    def ring_flashes(self, ids: Iterable[UUID]) -> None:
+        """Whoever is connected elsewhere should be shown these. Of a ring that is lost nothing is left to be found."""
+        self._flashes |= dict.fromkeys(ids)
+        self._wanted.set()
+
     async def _run(self) -> None:
         while True:
             await self._wanted.wait()
             await self._clock.sleep(_GATHER_SECONDS)
             self._wanted.clear()
             payloads = self._payloads()
+            flashes = self._flash_payloads()
             try:
                 async with asyncio.timeout(_TIMEOUT_SECONDS):
-                    await self._notify(payloads)
+                    await self._notify(payloads, flashes)
                 self._has_lost_rings = False
             except (*AWAY, asyncpg.InterfaceError) as error:
                 log.warning("rings were lost", action="rings_lost", payloads=len(payloads), cause=repr(error))
@@ -98,13 +122,13 @@ class Doorbell:
             except Exception:
                 log.exception("rings could not be sent", action="rings_failed", payloads=len(payloads))
 
-    async def _notify(self, payloads: list[str]) -> None:
+    async def _notify(self, payloads: list[str], flashes: list[str]) -> None:
         if self._connection is None or self._connection.is_closed():
             self._connection = await asyncpg.connect(self._url, timeout=_TIMEOUT_SECONDS, statement_cache_size=0)
         if self._has_lost_rings or len(payloads) > _MOST_PAYLOADS:
             payloads = [COMPARE_ALL]
         await self._connection.execute(
-            "SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload", self._channel, payloads
+            "SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload", self._channel, payloads + flashes
         )
 
     def _payloads(self) -> list[str]:
@@ -118,6 +142,10 @@ class Doorbell:
             *_packed(REVOKED, map(str, revoked)),
             *_packed(PUBLISHED, (f"{app_id}.{head}" for app_id, head in logs.items())),
         ]
+
+    def _flash_payloads(self) -> list[str]:
+        flashes, self._flashes = self._flashes, {}
+        return list(islice(_packed(f"{FLASHES}{self.origin} ", map(str, flashes)), _MOST_PAYLOADS))
 
 
 def rings_in(payload: str) -> Iterator[tuple[int, str, int]]:
@@ -136,6 +164,12 @@ def heads_in(payload: str) -> dict[str, int]:
 def ids_in(payload: str) -> list[UUID]:
     """What a payload names: sessions, or revocations."""
     return [UUID(ring) for ring in payload.partition(" ")[2].split(",")]
+
+
+def flashes_in(payload: str) -> tuple[str, list[UUID]]:
+    """What a payload says: who has rung, and the ids of what is to be shown."""
+    origin, _, ids = payload.removeprefix(FLASHES).partition(" ")
+    return origin, [UUID(id_) for id_ in ids.split(",")]
 
 
 def _packed(kind: str, rings: Iterable[str]) -> Iterator[str]:

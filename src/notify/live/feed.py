@@ -2,11 +2,13 @@
 
 import asyncio
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from datetime import datetime
 
 from msgspec import Struct
 
 from notify.core.position import Bounds, Position
+from notify.live.encoding import Flashed
 from notify.live.tail import LiveEvent, Tail
 from notify.store.many import InboxKey
 from notify.store.rows import InboxState
@@ -33,6 +35,9 @@ class Follower(ABC):
     @abstractmethod
     def wake(self) -> None:
         """Something is new in the followed inbox, or it was started over. Must neither wait nor raise."""
+
+    def flash(self, flashes: Sequence[Flashed]) -> None:  # noqa: B027 - whoever only watches shows nothing
+        """Something was sent that is in no inbox: show it now or never. Must neither wait nor raise."""
 
 
 class Feed:

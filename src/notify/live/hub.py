@@ -82,6 +82,10 @@ class Hub:
     def followed_in(self, app_id: str) -> list[InboxKey]:
         return [key for key in self._feeds if key.app_id == app_id]
 
+    def followers_of(self, key: InboxKey) -> list[Follower]:
+        feed = self._feeds.get(key)
+        return [] if feed is None else list(feed.followers)
+
     # Following
 
     def follow(self, key: InboxKey, follower: Follower) -> Feed:

@@ -96,7 +96,7 @@ class WelcomeMessage(_Tagged, frozen=True, tag="welcome"):
 
 
 class NotificationMessage(_Tagged, frozen=True, tag="notification"):
-    """It arrived, or arrived again. Without `id` it is part of a snapshot."""
+    """It arrived, or arrived again. Without `id` it is part of a snapshot, or was sent with `"durable": false`."""
 
     notification: Notification
     id: str | UnsetType = UNSET

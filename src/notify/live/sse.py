@@ -10,6 +10,7 @@ from notify.core.event import Reset
 from notify.core.position import Position
 from notify.live import frames
 from notify.live.connection import Connection, Parts, Start, Visitor
+from notify.live.encoding import Flashed
 from notify.live.feed import Step
 from notify.live.messages import ByeData, ByeReason, InboxData, TokenData
 from notify.live.tail import LiveEvent
@@ -108,6 +109,11 @@ class StreamConnection(Connection):
             # The cursor moves past what this connection does not want to see.
             chunks.append(frames.id_only(str(upto)))
         return chunks
+
+    def _frame_flashes(self, flashes: Iterable[Flashed]) -> list[bytes]:
+        wanted = [flash.sse for flash in flashes if not self._types or flash.type in self._types]
+        self._events_sent.inc(len(wanted))
+        return wanted
 
     def _frame_inbox(self, inbox: InboxState, *, closes_start: bool) -> bytes:
         position = str(inbox.position)

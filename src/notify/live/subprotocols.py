@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from notify.core.decoding import decoded
 from notify.core.errors import MalformedBodyError, MalformedMessageError, SubprotocolError
+from notify.live.encoding import Encoded
 from notify.live.messages import ClientMessage, Ref, ServerMessage
-from notify.live.tail import LiveEvent
 
 __all__ = ("JSON", "MSGPACK", "Agreement", "Subprotocol", "agree", "read", "ref_in")
 
@@ -29,7 +29,7 @@ class Subprotocol(ABC):
     def frame(self, message: ServerMessage) -> Frame: ...
 
     @abstractmethod
-    def event(self, event: LiveEvent) -> Frame:
+    def event(self, event: Encoded) -> Frame:
         """The same for what many connections get: encoded once for all of them."""
 
     @abstractmethod
@@ -43,7 +43,7 @@ class _Json(Subprotocol):
     def frame(self, message: ServerMessage) -> Frame:
         return {"type": "websocket.send", "text": msgspec.json.encode(message).decode()}
 
-    def event(self, event: LiveEvent) -> Frame:
+    def event(self, event: Encoded) -> Frame:
         return {"type": "websocket.send", "text": event.json}
 
     def document(self, received: Frame) -> str | bytes:
@@ -62,7 +62,7 @@ class _MsgPack(Subprotocol):
         document = msgspec.json.decode(msgspec.json.encode(message))
         return {"type": "websocket.send", "bytes": msgspec.msgpack.encode(document)}
 
-    def event(self, event: LiveEvent) -> Frame:
+    def event(self, event: Encoded) -> Frame:
         return {"type": "websocket.send", "bytes": event.msgpack}
 
     def document(self, received: Frame) -> str | bytes:

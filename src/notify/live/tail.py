@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from typing import Literal
 from uuid import UUID
 
-import msgspec
-
 from notify.core.notification import Notification
 from notify.core.position import Position
 from notify.live import frames
+from notify.live.encoding import Encoded
+from notify.live.messages import ServerMessage
 
 __all__ = ("LiveEvent", "Tail")
 
@@ -16,10 +16,10 @@ _OBJECT_BYTES = 700
 """What an event costs besides its text: the objects that hold it."""
 
 
-class LiveEvent:
-    """One change as it goes out. Every connection that gets it shares the same bytes."""
+class LiveEvent(Encoded):
+    """One change as it goes out."""
 
-    __slots__ = ("_json", "_msgpack", "_sse", "id", "kind", "notification", "position", "seq")
+    __slots__ = ("id", "kind", "notification", "position", "seq")
 
     def __init__(
         self,
@@ -28,43 +28,22 @@ class LiveEvent:
         id_: UUID,
         notification: Notification | None,
     ) -> None:
+        super().__init__()
         self.kind: Literal["notification", "update", "delete"] = kind
         self.seq = position.seq
         self.position = str(position)
         self.id = id_
         self.notification = notification
-        self._sse: bytes | None = None
-        self._json: str | None = None
-        self._msgpack: bytes | None = None
 
     @property
     def type(self) -> str | None:
         return None if self.notification is None else self.notification.type
 
-    @property
-    def sse(self) -> bytes:
-        if self._sse is None:
-            self._sse = frames.sse_event(self.kind, self.position, self.id, self.notification)
-        return self._sse
+    def _block(self) -> bytes:
+        return frames.sse_event(self.kind, self.position, self.id, self.notification)
 
-    @property
-    def json(self) -> str:
-        if self._json is None:
-            message = frames.socket_message(self.kind, self.position, self.id, self.notification)
-            self._json = msgspec.json.encode(message).decode()
-        return self._json
-
-    @property
-    def msgpack(self) -> bytes:
-        if self._msgpack is None:
-            # By way of JSON, so that it says the same: `data` is kept as JSON, and times are text.
-            self._msgpack = msgspec.msgpack.encode(msgspec.json.decode(self.json))
-        return self._msgpack
-
-    @property
-    def encoded_bytes(self) -> int:
-        """What it takes so far in the formats that somebody wanted."""
-        return sum(len(encoded) for encoded in (self._sse, self._json, self._msgpack) if encoded is not None)
+    def _message(self) -> ServerMessage:
+        return frames.socket_message(self.kind, self.position, self.id, self.notification)
 
     @property
     def bytes(self) -> int:

@@ -17,6 +17,7 @@ from notify.core.position import Position
 from notify.core.problem import problem_of
 from notify.live.closing import BY_REASON
 from notify.live.connection import Connection, Parts, Start, Visitor
+from notify.live.encoding import Flashed
 from notify.live.messages import (
     AckMessage,
     ByeMessage,
@@ -193,6 +194,12 @@ class SocketConnection(Connection):
                 self._in_flight.append(sent)
         self._metrics.events_sent.labels("websocket").inc(len(frames))
         self._is_inbox_ahead = upto.seq > sent
+        return frames
+
+    def _frame_flashes(self, flashes: Iterable[Flashed]) -> list[Any]:
+        # In no window either: there is nothing to acknowledge.
+        frames = [self._subprotocol.event(flash) for flash in flashes]
+        self._metrics.events_sent.labels("websocket").inc(len(frames))
         return frames
 
     def _frame_inbox(self, inbox: InboxState, *, closes_start: bool) -> Any:

@@ -15,6 +15,7 @@ from notify.store.commands import (
     Changed,
     Command,
     CreateCommand,
+    FlashCommand,
     PublishCommand,
     ScheduleCommand,
     SendCommand,
@@ -24,6 +25,7 @@ from notify.store.commands import (
 from notify.store.commits import Commit
 from notify.store.creating import create, find_created
 from notify.store.database import Connection
+from notify.store.flashes import Flash, find_flashed, flash
 from notify.store.publishing import find_published, publish
 from notify.store.scheduling import find_scheduled, schedule
 from notify.store.statements import Statements
@@ -52,9 +54,12 @@ class Batch:
         """What `apply` did, to be told once it is committed."""
         self.published: dict[str, int] = {}
         """And where the publication logs stand that it wrote to."""
+        self.flashed: list[Flash] = []
+        """And what is to be shown to whoever is connected."""
 
         self._schedules = self._all(ScheduleCommand)
         self._publishes = self._all(PublishCommand)
+        self._flashes = self._all(FlashCommand)
         self._creates = self._all(CreateCommand)
         self._changes = self._all(ChangeCommand)
         self._acks = self._all(AckCommand)
@@ -64,7 +69,7 @@ class Batch:
     @property
     def is_one_statement(self) -> bool:
         """Whether a single statement does it all, so that it needs no transaction around it."""
-        kinds = [self._schedules, self._publishes, self._creates, self._acks]
+        kinds = [self._schedules, self._publishes, self._flashes, self._creates, self._acks]
         if self._changes or sum(map(bool, kinds)) > 1 or any(self._step_of):
             return False
         return not any(
@@ -89,6 +94,7 @@ class Batch:
         keys = self._waiting(keys)
         await self._publish(connection)
         await self._schedule(connection)
+        await self._flash(connection)
         if not perhaps_written and not self.is_one_statement:
             await self._lock(connection)
         creates = self._waiting(self._creates)
@@ -105,7 +111,7 @@ class Batch:
 
     @property
     def _sends(self) -> dict[int, SendCommand]:
-        return self._creates | self._publishes | self._schedules
+        return self._creates | self._publishes | self._schedules | self._flashes
 
     def _waiting(self, things: Mapping[int, T]) -> dict[int, T]:
         """Those that have no outcome yet."""
@@ -139,7 +145,11 @@ class Batch:
             self.published |= heads
         if self._schedules:
             found |= await find_scheduled(connection, self._statements, list(self._schedules.values()))
-        wanted = self._publishes | self._schedules
+        if self._flashes:
+            there = await find_flashed(connection, self._statements, [each.id for each in self._flashes.values()])
+            found |= {each.id for each in there}
+            self.flashed += there
+        wanted = self._publishes | self._schedules | self._flashes
         self._outcomes |= {n: Sent(command.id, []) for n, command in wanted.items() if command.id in found}
 
     async def _answer_what_is_created(self, connection: Connection) -> None:
@@ -157,6 +167,12 @@ class Batch:
         wanted = self._waiting(self._schedules)
         if wanted:
             await schedule(connection, self._statements, list(wanted.values()), self._at)
+            self._outcomes |= {n: Sent(command.id, []) for n, command in wanted.items()}
+
+    async def _flash(self, connection: Connection) -> None:
+        wanted = self._waiting(self._flashes)
+        if wanted:
+            self.flashed += await flash(connection, self._statements, list(wanted.values()), self._at)
             self._outcomes |= {n: Sent(command.id, []) for n, command in wanted.items()}
 
     async def _create(self, connection: Connection, creates: dict[int, CreateCommand]) -> None:

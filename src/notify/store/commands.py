@@ -20,6 +20,7 @@ __all__ = (
     "Columns",
     "Command",
     "CreateCommand",
+    "FlashCommand",
     "IdempotencyKey",
     "Publication",
     "PublishCommand",
@@ -110,7 +111,25 @@ class ScheduleCommand(Struct, frozen=True):
         return 1
 
 
-SendCommand = CreateCommand | PublishCommand | ScheduleCommand
+class FlashCommand(Struct, frozen=True):
+    """To whoever is connected, and kept for nobody: for these users, for these topics, or for everyone if it names
+    neither.
+    """
+
+    app_id: str
+    user_ids: list[str]
+    topics: list[str]
+    excluded: list[str]
+    content: Content
+    id: UUID
+    key: IdempotencyKey | None = None
+
+    @property
+    def rows(self) -> int:
+        return 1
+
+
+SendCommand = CreateCommand | PublishCommand | ScheduleCommand | FlashCommand
 
 
 class ChangeCommand(Struct, frozen=True):
@@ -156,7 +175,7 @@ class SentItem(Struct, frozen=True):
 
 class Sent(Struct, frozen=True):
     """What became of a create. `id` names the call; with one recipient it is the notification's own. What was published
-    has no items: nobody has it yet.
+    has no items: nobody has it yet, or keeps it.
     """
 
     id: UUID
@@ -188,7 +207,7 @@ class Steps:
         """The step that this command is in, the first being 0."""
         if isinstance(command, CreateCommand):
             return self._add_create(command)
-        if isinstance(command, PublishCommand | ScheduleCommand):
+        if isinstance(command, PublishCommand | ScheduleCommand | FlashCommand):
             return 0
         thing = command.id if isinstance(command, ChangeCommand) else (command.app_id, command.user_id, command.device)
         self._others[thing] += 1

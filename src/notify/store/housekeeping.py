@@ -19,6 +19,8 @@ log = structlog.get_logger(__name__)
 _ROWS_PER_TRANSACTION = 500
 _REST = 4
 """Times as long as a transaction took: what can wait takes a fifth of a connection's time from those who cannot."""
+_FLASHES_LIVE = timedelta(minutes=1)
+"""Whoever is rung reads them at once, or never."""
 _REVOCATIONS_LIVE = timedelta(days=1)
 """A process that has been out of touch for longer has lost its clients too."""
 _RELEASES_LIVE = timedelta(days=30)
@@ -67,6 +69,7 @@ class Housekeeping:
     async def tidy(self) -> None:
         await self._all_of(self._purge_tombstones)
         now = self._clock.now()
+        await self._forget("forget_flashes", "flash", now - _FLASHES_LIVE)
         await self._forget("forget_answers", "idempotency_answer", now - self._answers_live)
         await self._forget("forget_devices", "device", now - self._devices_live)
         await self._forget("forget_acks", "ack", now - self._devices_live)

@@ -396,6 +396,12 @@ Table(
     Column("progress", Double),
     Column("expires_at", _TIME),
     Index("publications_position", "app_id", "position", unique=True),
+    Index(
+        "publications_to_everyone",
+        "app_id",
+        "position",
+        postgresql_where=text("topics = '{}' AND recalled_at IS NULL"),
+    ),
 )
 
 Table(
@@ -416,7 +422,7 @@ Table(
     Column("id", Uuid, primary_key=True),
     Column("app_id", _NAME, nullable=False),
     Column("user_ids", ARRAY(_NAME), nullable=False),
-    Column("keys", ARRAY(_NAME), nullable=False),
+    Column("topics", ARRAY(_NAME), nullable=False),
     Column("excluded", ARRAY(_NAME), nullable=False),
     Column("notification", JSON, nullable=False),
     Column("made_at", _TIME, nullable=False),

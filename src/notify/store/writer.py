@@ -27,6 +27,7 @@ from notify.store.commands import (
     ChangeCommand,
     Changed,
     Command,
+    FlashCommand,
     IdempotencyKey,
     PublishCommand,
     SendCommand,
@@ -37,6 +38,7 @@ from notify.store.commits import OnCommit, OnPublish, OnSchedule
 from notify.store.database import TRY_AGAIN, Database
 from notify.store.deadlines import Deadlines
 from notify.store.edits import Amendment, Edits
+from notify.store.flashes import OnFlash
 
 __all__ = ("Writer",)
 
@@ -70,6 +72,7 @@ class Writer:
         on_commit: OnCommit,
         on_publish: OnPublish,
         on_schedule: OnSchedule,
+        on_flash: OnFlash,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -80,6 +83,7 @@ class Writer:
         self.on_commit = on_commit
         self._on_publish = on_publish
         self._on_schedule = on_schedule
+        self._on_flash = on_flash
         self._queue: deque[_Waiting] = deque()
         self._queued_rows = 0
         metrics.queued_rows.set_function(lambda: self._queued_rows)
@@ -106,6 +110,7 @@ class Writer:
         if not outcome.replayed:
             self._metrics.created.labels("api").inc(len(outcome.items))
             self._metrics.published.inc(isinstance(command, PublishCommand))
+            self._metrics.flashed.inc(isinstance(command, FlashCommand))
         return outcome
 
     async def change(self, command: ChangeCommand) -> Changed | None:
@@ -137,6 +142,8 @@ class Writer:
             self._on_publish(batch.published)
         if batch.has_scheduled:
             self._on_schedule()
+        if batch.flashed:
+            self._on_flash(batch.flashed)
 
     async def _submit(self, command: Command) -> Outcome:
         if self._stopping or self._queued_rows + command.rows > self._queue_rows:
