@@ -26,8 +26,8 @@ schema = schemathesis.openapi.from_path(Path(__file__).parents[2] / "openapi" / 
 documented = schema.exclude(path="/v1/stream", method="GET")
 
 # What no schema can say: whether a cursor or a position is of this inbox, whether a key was used before, that an API
-# key has to name a user, what cannot be stored within free data, what means nothing where nothing is kept, whether a time
-# is past or too far ahead, and that to us 2.0 is not a whole number.
+# key has to name a user, what cannot be stored within free data, what means nothing where nothing is kept, whether a
+# time is past or too far ahead, and that to us 2.0 is not a whole number.
 _BEYOND_A_SCHEMA = {"cursor", "after", "/before", "/exclude", "/position", "Notify-Position", "user_id"}
 _TIMES = {"/until", "/send_at", "/expires_at", "/ttl_seconds"}
 _KINDS_BEYOND_A_SCHEMA = {"/problems/idempotency-mismatch", "/problems/position-unknown"}
