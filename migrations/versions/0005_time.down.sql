@@ -1,4 +1,8 @@
-DROP TABLE notify.retention, notify.flashes, notify.releases;
+DROP INDEX notify.entries_entered_at, notify.publications_published_at;
+
+DROP FUNCTION notify.retention_rules(text, integer, integer);
+
+DROP TABLE notify.retention_round, notify.retention, notify.flashes, notify.releases;
 
 DROP FUNCTION notify.publish(
     text[], text, text, text, text, json, text, json, json, text, text, double precision, timestamptz, timestamptz, text[]

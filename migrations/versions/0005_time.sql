@@ -246,7 +246,8 @@ CREATE INDEX flashes_made_at ON notify.flashes (made_at);
 
 -- Retention ---------------------------------------------------------------------------------------------------------
 
--- How long notifications of an app stay, those of a type or, where it is empty, those of all others.
+-- How many days notifications of an app stay, those of a type or, where it is empty, those of all others. NULL is what the
+-- service's settings say, 0 is for ever.
 CREATE TABLE notify.retention (
     app_id text COLLATE "C" NOT NULL REFERENCES notify.apps (id),
     type text COLLATE "C" NOT NULL,
@@ -257,3 +258,53 @@ CREATE TABLE notify.retention (
     PRIMARY KEY (app_id, type),
     CONSTRAINT retention_action CHECK (action IN ('archive', 'delete'))
 );
+
+-- What may go from an inbox of this app: what has been in one of these states for so many days, of one type or, where that
+-- is empty, of all that the app says nothing else of. What is archived counts as read; what is snoozed stays.
+CREATE FUNCTION notify.retention_rules(of_app text, default_read integer, default_unread integer)
+    RETURNS TABLE (type text, state smallint, days integer, action text)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+        SELECT said.type, aged.state, aged.days, said.action
+        FROM (
+            SELECT
+                policy.type, policy.action, coalesce(policy.read_days, default_read) AS read_days,
+                coalesce(policy.unread_days, default_unread) AS unread_days
+            FROM notify.retention AS policy
+            WHERE policy.app_id = of_app
+            UNION ALL
+            SELECT '', 'delete', default_read, default_unread
+            WHERE NOT EXISTS (
+                SELECT FROM notify.retention AS policy WHERE policy.app_id = of_app AND policy.type = ''
+            )
+        ) AS said
+        CROSS JOIN LATERAL (
+            VALUES
+                (0::smallint, said.unread_days),
+                (1::smallint, said.unread_days),
+                (2::smallint, said.read_days),
+                (3::smallint, CASE said.action WHEN 'delete' THEN said.read_days END)
+        ) AS aged (state, days)
+        WHERE aged.days > 0
+    $$;
+
+-- The round that applies it: how far it has come in the order of the inboxes' ids, and which process is at it. With no
+-- `started_at` none is under way. The first one begins a day after this migration, so that there is time to say otherwise.
+CREATE TABLE notify.retention_round (
+    singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+    started_at timestamptz,
+    ended_at timestamptz NOT NULL DEFAULT now(),
+    walked bigint NOT NULL DEFAULT 0,
+    upto bigint NOT NULL DEFAULT 0,
+    archived bigint NOT NULL DEFAULT 0,
+    deleted bigint NOT NULL DEFAULT 0,
+    worker uuid,
+    stepped_at timestamptz
+);
+
+INSERT INTO notify.retention_round DEFAULT VALUES;
+
+-- What the publication logs hold goes by age.
+CREATE INDEX publications_published_at ON notify.publications (published_at);
+
+CREATE INDEX entries_entered_at ON notify.entries (entered_at);

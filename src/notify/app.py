@@ -22,6 +22,7 @@ from notify.api.identities import AppsController, TokensController
 from notify.api.inbox import ChangesController, InboxController
 from notify.api.operations import OperationsController
 from notify.api.problems import exception_handlers
+from notify.api.retention import RetentionController
 from notify.api.scheduled import ScheduledController
 from notify.api.sending import SendingController
 from notify.api.sessions import PresenceController, RefreshController, SessionsController
@@ -67,13 +68,16 @@ from notify.store.identities import Identities
 from notify.store.inbox import Inboxes
 from notify.store.many import Reader
 from notify.store.outbox import Outbox
+from notify.store.policies import Policies
 from notify.store.publications import Publications
+from notify.store.retention import Kept, Retention
 from notify.store.scheduled import Scheduled
 from notify.store.sessions import Sessions
 from notify.store.settle import LateComers, Settle
 from notify.store.snapshots import Snapshots
 from notify.store.statements import Statements
 from notify.store.subscriptions import Subscriptions
+from notify.store.survey import Survey
 from notify.store.topics import Topics
 from notify.store.writer import Writer
 
@@ -95,6 +99,7 @@ _ROUTES = (
     OperationsController,
     ScheduledController,
     BroadcastsController,
+    RetentionController,
     SubscriptionsController,
     TopicsController,
     HealthController,
@@ -171,7 +176,19 @@ class Service:
             tombstones_live=timedelta(days=settings.tombstone_days),
             answers_live=timedelta(hours=settings.idempotency_hours),
             devices_live=timedelta(days=settings.device_days),
+            publications_live=timedelta(days=settings.publication_days),
             pause_seconds=settings.housekeeping_seconds,
+        )
+        kept = Kept(settings.retention_read_days, settings.retention_unread_days)
+        self.policies = Policies(self.database, self.clock)
+        self.survey = Survey(self.database, self.clock, kept)
+        self.retention = Retention(
+            self.database,
+            self.writer,
+            self.clock,
+            self.metrics,
+            kept,
+            every=timedelta(hours=settings.retention_hours),
         )
         self.snapshots = Snapshots(self.reader)
         self.devices = Devices(self.database)
@@ -257,6 +274,7 @@ class Service:
                 self.registry,
                 self.outbox,
                 self.housekeeping,
+                self.retention,
                 self.listener,
             ):
                 part.start()
@@ -335,6 +353,7 @@ class Service:
             "identities": self.identities,
             "hub": self.hub,
             "inboxes": self.inboxes,
+            "policies": self.policies,
             "publications": self.publications,
             "known": Known(self.hub, self.listener, self.pulling, self.clock),
             "metrics": self.metrics,

@@ -77,6 +77,22 @@ class Metrics:
             "notify_outbox_age_seconds", "How long the oldest row in the outbox is due.", registry=registry
         )
         self.purged = Counter("notify_purged", "Old rows removed, by kind.", ["kind"], registry=registry)
+        self.retention_rows = Counter(
+            "notify_retention_rows",
+            "Notifications archived or deleted because they had stayed long enough.",
+            ["action"],
+            registry=registry,
+        )
+        self.retention_progress = Gauge(
+            "notify_retention_progress",
+            "How much of the round of retention is done, from 0 to 1; 1 if none is under way.",
+            registry=registry,
+        )
+        self.retention_ended = Gauge(
+            "notify_retention_ended_timestamp_seconds",
+            "When the last round of retention was over, in seconds since 1970.",
+            registry=registry,
+        )
         self.listen_reconnects = Counter(
             "notify_listen_reconnects", "Times the LISTEN connection had to be made again.", registry=registry
         )

@@ -157,8 +157,22 @@ class Settings(Struct, frozen=True, kw_only=True):
     device_days: Annotated[int, Meta(ge=1, le=3650)] = 180
     """How long a named device that is not seen any more keeps its place, in days."""
 
+    retention_read_days: Annotated[int, Meta(ge=0, le=36_500)] = 180
+    """How long a notification that was read or archived stays, in days from its arrival, before it is deleted; 0: for
+    ever. What an app says at `/v1/retention` counts instead."""
+
+    retention_unread_days: Annotated[int, Meta(ge=0, le=36_500)] = 365
+    """The same for one that was not read."""
+
+    retention_hours: Annotated[int, Meta(ge=1, le=720)] = 24
+    """How long after a round of looking for such notifications the next one begins, in hours."""
+
+    publication_days: Annotated[int, Meta(ge=1, le=3650)] = 365
+    """How long what was published to topics or to everyone can still be pulled, edited and recalled, in days from its
+    publication or its last edit."""
+
     housekeeping_seconds: Seconds = 300.0
-    """Pause between two rounds of removing old tombstones and idempotency answers."""
+    """Pause between two rounds of removing old tombstones, publications and idempotency answers."""
 
     outbox_doorbell: bool = True
     """Let an INSERT into the outbox wake the service within the producer's transaction. Off: the outbox is only polled,

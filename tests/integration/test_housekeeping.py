@@ -32,6 +32,7 @@ def log() -> Iterator[StringIO]:
 async def service(service: Service) -> Service:
     """Its own rounds do not meddle."""
     await service.housekeeping.stop()
+    await service.retention.stop()
     return service
 
 

@@ -25,6 +25,9 @@ NAMES = {
     "notify_outbox_rows": "gauge",
     "notify_outbox_age_seconds": "gauge",
     "notify_purged_total": "counter",
+    "notify_retention_rows_total": "counter",
+    "notify_retention_progress": "gauge",
+    "notify_retention_ended_timestamp_seconds": "gauge",
     "notify_listen_reconnects_total": "counter",
 }
 

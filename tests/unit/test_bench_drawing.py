@@ -114,7 +114,7 @@ def test_on_a_terminal_one_line_changes_and_is_gone_in_the_end() -> None:
     progress.at(1000)
     progress.end()
     shown = re.split(r"\r\x1b\[2K", screen.getvalue())
-    assert shown == ["", "connect: connecting", "connect: connecting 1,000 of 2,000", ""]
+    assert shown == ["", "connect: connecting", "connect: connecting [##########..........] 1,000 of 2,000", ""]
 
 
 def test_elsewhere_a_line_comes_every_few_seconds() -> None:

@@ -1,4 +1,6 @@
-"""What goes on, for who waits: one line that changes on a terminal, a line every few seconds elsewhere."""
+"""What goes on, for who waits: one line that changes on a terminal, with a bar where it is known how much there is, and
+a line every few seconds elsewhere.
+"""
 
 import time
 from collections.abc import Callable
@@ -9,6 +11,7 @@ __all__ = ("Progress",)
 _LINE_SECONDS = 3.0
 _REDRAW_SECONDS = 0.1
 _WIDTH = 79
+_BAR = 20
 
 
 class Progress:
@@ -32,9 +35,15 @@ class Progress:
             return
         self._shown_at = now
         counted = "" if not done else f" {done:,}" if self._total is None else f" {done:,} of {self._total:,}"
-        line = f"{self._label}{counted}"[:_WIDTH]
+        line = f"{self._label}{self._bar(done)}{counted}"[:_WIDTH]
         self._stream.write(f"\r\x1b[2K{line}" if self._is_terminal else f"{line}\n")
         self._stream.flush()
+
+    def _bar(self, done: int) -> str:
+        if not (self._is_terminal and self._total and done):
+            return ""
+        filled = min(_BAR, _BAR * done // self._total)
+        return f" [{'#' * filled}{'.' * (_BAR - filled)}]"
 
     def end(self) -> None:
         """Leaves the terminal's line empty for what comes next."""

@@ -1,24 +1,20 @@
 """`notify apps`, `notify keys` and `notify token`: who may call."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable
 from datetime import timedelta
-from typing import TypeVar, cast
+from typing import cast
 from uuid import UUID
 
 import click
 import msgspec
 
 from notify.app import Service
-from notify.cli.surroundings import Problem, found_settings, ready_database, with_admin_key
-from notify.core.errors import ProblemError
+from notify.cli.parts import with_service
+from notify.cli.surroundings import Problem
 from notify.core.identity import DEFAULT_APP, KEY_SCOPES, TOKEN_SCOPES, KeyScope
 from notify.core.text import AppId, Line, UserId
 
 __all__ = ("apps", "keys", "token")
-
-T = TypeVar("T")
 
 _MOST = 1_000_000
 
@@ -54,14 +50,14 @@ def create_app(app_id: str, name: str | None) -> None:
     """Make an app; prints the secret that signs its user tokens, this once."""
     _check("ID", app_id, AppId)
     _check("--name", name or app_id, Line)
-    new = _with_service(lambda service: service.identities.create_app(app_id, name or app_id))
+    new = with_service(lambda service: service.identities.create_app(app_id, name or app_id))
     click.echo(f"app         {new.id}\njwt secret  {new.jwt_secret}")
 
 
 @apps.command("list")
 def list_apps() -> None:
     """List all apps."""
-    for app in _with_service(lambda service: service.identities.apps(_MOST, None, None)):
+    for app in with_service(lambda service: service.identities.apps(_MOST, None, None)):
         click.echo(f"{app.id}  {app.name}")
 
 
@@ -80,7 +76,7 @@ def create_key(app_id: str, name: str, scopes: str) -> None:
     wanted = [scope.strip() for scope in scopes.split(",")]
     if not set(wanted) <= set(KEY_SCOPES):
         raise Problem(f"--scopes takes {', '.join(KEY_SCOPES)}, separated by commas.")
-    new = _with_service(lambda service: service.identities.create_key(app_id, name, cast(list[KeyScope], wanted)))
+    new = with_service(lambda service: service.identities.create_key(app_id, name, cast(list[KeyScope], wanted)))
     click.echo(f"id      {new.id}\nscopes  {' '.join(new.scopes)}\nkey     {new.key}")
 
 
@@ -88,7 +84,7 @@ def create_key(app_id: str, name: str, scopes: str) -> None:
 @_app_option
 def list_keys(app_id: str) -> None:
     """List an app's API keys, the revoked ones too."""
-    for key in _with_service(lambda service: service.identities.keys(app_id, _MOST, None)):
+    for key in with_service(lambda service: service.identities.keys(app_id, _MOST, None)):
         used = f"used {key.last_used_at:%Y-%m-%d %H:%M}" if key.last_used_at else "never used"
         click.echo(
             f"{key.id}  {key.prefix}…  {' '.join(key.scopes)}  {'revoked' if key.revoked_at else used}  {key.name}"
@@ -100,7 +96,7 @@ def list_keys(app_id: str) -> None:
 @_app_option
 def revoke_key(key_id: UUID, app_id: str) -> None:
     """Revoke an API key; it stops working at once."""
-    _with_service(lambda service: service.identities.revoke_key(app_id, key_id))
+    with_service(lambda service: service.identities.revoke_key(app_id, key_id))
     click.echo("revoked")
 
 
@@ -125,31 +121,5 @@ def token(user_id: str, app_id: str, ttl_seconds: int | None, scope: str) -> Non
         ttl = timedelta(seconds=ttl_seconds or settings.token_ttl_seconds)
         return service.authenticator.issue(app_id, user_id, scopes, ttl)
 
-    made, _ = _with_service(issue)
+    made, _ = with_service(issue)
     click.echo(made)
-
-
-def _with_service(work: Callable[[Service], Awaitable[T]]) -> T:
-    """Does one thing with the parts of the service, none of which need to work in the background for it."""
-    settings = found_settings()
-
-    async def run(service: Service) -> T:
-        async with _opened(service):
-            return await work(service)
-
-    with ready_database(settings) as surroundings:
-        try:
-            return asyncio.run(run(Service(with_admin_key(surroundings.settings))))
-        except ProblemError as problem:
-            raise Problem(problem.detail) from problem
-
-
-@asynccontextmanager
-async def _opened(service: Service) -> AsyncIterator[None]:
-    await service.database.open()
-    try:
-        await service.keep_default_secret()
-        yield
-    finally:
-        await service.identities.close()
-        await service.database.close()

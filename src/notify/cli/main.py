@@ -8,6 +8,7 @@ from notify import __version__
 from notify.cli.calling import send, tail
 from notify.cli.documents import asyncapi, openapi, settings
 from notify.cli.identities import apps, keys, token
+from notify.cli.retention import retention
 from notify.cli.schema import epoch, migrate
 from notify.cli.serve import serve
 
@@ -35,5 +36,5 @@ def main() -> None:
     """A notification service: stored in PostgreSQL first, then shown on every device a user has open."""
 
 
-for command in (serve, send, tail, migrate, settings, apps, keys, token, epoch, openapi, asyncapi):
+for command in (serve, send, tail, migrate, settings, apps, keys, token, retention, epoch, openapi, asyncapi):
     main.add_command(command)

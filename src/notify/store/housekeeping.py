@@ -37,6 +37,7 @@ class Housekeeping:
         tombstones_live: timedelta,
         answers_live: timedelta,
         devices_live: timedelta,
+        publications_live: timedelta,
         pause_seconds: float,
     ) -> None:
         self._database = database
@@ -45,6 +46,7 @@ class Housekeeping:
         self._tombstones_live = tombstones_live
         self._answers_live = answers_live
         self._devices_live = devices_live
+        self._publications_live = publications_live
         self._pause_seconds = pause_seconds
         self._task: asyncio.Task[None] | None = None
 
@@ -75,6 +77,9 @@ class Housekeeping:
         await self._forget("forget_acks", "ack", now - self._devices_live)
         await self._forget("forget_revocations", "revocation", now - _REVOCATIONS_LIVE)
         await self._forget("forget_releases", "release", now - _RELEASES_LIVE)
+        # Entries first: without one nobody finds the publication any more.
+        await self._forget("forget_entries", "entry", now - self._publications_live)
+        await self._forget("forget_publications", "publication", now - self._publications_live)
 
     async def _purge_tombstones(self) -> int:
         statements = self._database.statements

@@ -21,7 +21,10 @@ __all__ = ("Counted", "Operation", "Publications")
 
 _Change = Literal["edit", "resurface", "recall"]
 
-_UNKNOWN = "There is no such operation in this app. What went to named users has none: edit or delete it there."
+_UNKNOWN = (
+    "There is no such operation in this app, or not any more (NOTIFY_PUBLICATION_DAYS). What went to named users has "
+    "none: edit or delete it there."
+)
 
 
 class Counted(Struct, frozen=True):

@@ -141,7 +141,9 @@ class _Wanted:
         self._collapse_keys: set[tuple[InboxKey, str]] = set()
 
     def add(self, entry: Record, inbox: InboxKey) -> None:
-        publication, had = self._publications[entry["publication_id"]], entry["notification_id"]
+        publication, had = self._publications.get(entry["publication_id"]), entry["notification_id"]
+        if publication is None:
+            return  # It was too old to be kept, and has gone since the entry was read.
         is_recalled = publication["recalled_at"] is not None
         if had is None and entry["change"] == "publish" and not is_recalled:
             self._add_new(publication, topic_under(entry["key"], publication["topics"]), inbox)

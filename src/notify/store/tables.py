@@ -402,6 +402,7 @@ Table(
         "position",
         postgresql_where=text("topics = '{}' AND recalled_at IS NULL"),
     ),
+    Index("publications_published_at", "published_at"),
 )
 
 Table(
@@ -414,6 +415,7 @@ Table(
     Column("change", Text, nullable=False),
     Column("entered_at", _TIME, nullable=False),
     CheckConstraint("change IN ('publish', 'edit', 'resurface', 'recall')", name="entries_change"),
+    Index("entries_entered_at", "entered_at"),
 )
 
 Table(
@@ -440,6 +442,21 @@ Table(
     Column("action", Text, nullable=False),
     Column("updated_at", _TIME, nullable=False),
     CheckConstraint("action IN ('archive', 'delete')", name="retention_action"),
+)
+
+Table(
+    "retention_round",
+    _metadata,
+    Column("singleton", Boolean, primary_key=True, server_default=text("true")),
+    Column("started_at", _TIME),
+    Column("ended_at", _TIME, nullable=False, server_default=func.now()),
+    Column("walked", BigInteger, nullable=False, server_default=text("0")),
+    Column("upto", BigInteger, nullable=False, server_default=text("0")),
+    Column("archived", BigInteger, nullable=False, server_default=text("0")),
+    Column("deleted", BigInteger, nullable=False, server_default=text("0")),
+    Column("worker", Uuid),
+    Column("stepped_at", _TIME),
+    CheckConstraint("singleton", name="retention_round_singleton_check"),
 )
 
 
