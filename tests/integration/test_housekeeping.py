@@ -212,6 +212,7 @@ async def test_it_works_by_itself_again_and_again(
     client: httpx.AsyncClient, service: Service, clock: ManualClock
 ) -> None:
     def so_many_are_purged(how_many: int) -> bool:
+        clock.advance(timedelta(seconds=service.settings.housekeeping_seconds))
         return b'kind="tombstone"} %.1f' % how_many in service.metrics.exposition()
 
     service.housekeeping.start()

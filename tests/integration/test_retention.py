@@ -13,7 +13,7 @@ import pytest
 from notify import logs
 from notify.app import Service
 from notify.core.errors import DatabaseAwayError
-from notify.live.hub import Follower
+from notify.live.feed import Follower
 from notify.settings import Settings
 from notify.store import retention as engine
 from notify.store.many import InboxKey
