@@ -1,7 +1,7 @@
 """`kill -9` of a service in the middle of giving a broadcast to those who are connected to it."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 import httpx
@@ -9,8 +9,7 @@ import pytest
 
 from support.invariants import rows
 from support.processes import ADMIN
-from support.servers import TestServer
-from support.stand import Stand, standing
+from support.stand import Stand
 from support.streams import EventStream, Held
 from support.waiting import eventually
 
@@ -47,16 +46,12 @@ class Devices:
         return all(len(held.items) >= count for held in self.held.values())
 
 
-@pytest.fixture
-def own_stand(embedded_server: TestServer) -> Iterator[Stand]:
-    with standing(embedded_server) as stand:
-        yield stand
-
-
 @pytest.mark.timeout(4 * SECONDS)
-async def test_every_device_has_every_broadcast_once_whenever_the_server_dies(own_stand: Stand) -> None:
-    doomed = own_stand.start(NOTIFY_SAFETY_POLL_SECONDS="3600")
-    survivor = own_stand.start(NOTIFY_SAFETY_POLL_SECONDS="3600")
+async def test_every_device_has_every_broadcast_once_whenever_the_server_dies(
+    start_stand: Callable[..., Stand],
+) -> None:
+    stand = start_stand(2, NOTIFY_SAFETY_POLL_SECONDS="3600")
+    doomed, survivor = stand.processes
     devices = Devices()
     async with AsyncExitStack() as stack, httpx.AsyncClient(base_url=survivor.url, headers=ADMIN) as client:
         async with AsyncExitStack() as first_streams:
@@ -70,9 +65,9 @@ async def test_every_device_has_every_broadcast_once_whenever_the_server_dies(ow
             await send(USERS[:600], "personal")
             await send(USERS[600:], "personal")
             await asyncio.gather(*(send({"everyone": True}, f"broadcast {n}") for n in range(BROADCASTS)))
-            given = await eventually(lambda: _pulled(own_stand), SECONDS, what="the first of the pull")
+            given = await eventually(lambda: _pulled(stand), SECONDS, what="the first of the pull")
             doomed.kill()
-            given = _pulled(own_stand)
+            given = _pulled(stand)
             devices.take()
         assert 0 < given < BROADCASTS * len(USERS), f"killed too early or too late: {given}"
         await devices.connect(stack, survivor.url)
@@ -87,8 +82,8 @@ async def test_every_device_has_every_broadcast_once_whenever_the_server_dies(ow
     orders = {tuple(item["title"] for item in held.items.values()) for held in devices.held.values()}
     assert len(orders) == 1
     # One position for each, so that none was given to an inbox twice.
-    assert rows(own_stand.url, "SELECT count(*) AS n FROM notify.inboxes WHERE head <> 7")[0]["n"] == 0
-    own_stand.check()
+    assert rows(stand.url, "SELECT count(*) AS n FROM notify.inboxes WHERE head <> 7")[0]["n"] == 0
+    stand.check()
 
 
 def _pulled(stand: Stand) -> int:

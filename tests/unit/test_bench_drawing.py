@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from notify.bench.drawing import drawn, drawn_histogram
 from notify.bench.histogram import Histogram
 from notify.bench.plan import Plan
-from notify.bench.progress import Progress
 from notify.bench.result import Figure, Machine, Report, Result
+from notify.progress import Progress
 
 MACHINE = Machine("Linux x86_64", "A processor", 4, "3.11")
 

@@ -26,6 +26,7 @@ REAL_TIME = {
     "core/clock.py": "the clock itself",
     "core/ids.py": "an id is dated for other processes, whose clocks are the real ones",
     "live/flashing.py": "gives others a turn, which waits for no time",
+    "progress.py": "how often a terminal is drawn on",
     "store/database.py": "how long the database may take to answer",
     "store/deadlines.py": "how long the database may take to answer",
     "store/embedded": "waits for processes of PostgreSQL",

@@ -10,8 +10,8 @@ from notify.bench.errors import BenchError
 from notify.bench.load import Share
 from notify.bench.outcome import Outcome, together
 from notify.bench.plan import Plan
-from notify.bench.progress import Progress
 from notify.bench.target import Target
+from notify.progress import Progress
 
 __all__ = ("Crew",)
 

@@ -12,11 +12,11 @@ from notify.bench.fanout import fanout
 from notify.bench.listing import listing
 from notify.bench.machine import this_machine
 from notify.bench.plan import Plan, ScenarioName
-from notify.bench.progress import Progress
 from notify.bench.result import Report, Result
 from notify.bench.resume import resume
 from notify.bench.target import Target
 from notify.bench.worker import work
+from notify.progress import Progress
 
 __all__ = ("run",)
 

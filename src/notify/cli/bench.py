@@ -16,13 +16,13 @@ from notify.bench.drawing import drawn
 from notify.bench.errors import BenchError
 from notify.bench.machine import make_room
 from notify.bench.plan import Plan, ScenarioName
-from notify.bench.progress import Progress
 from notify.bench.result import Report, loaded
 from notify.bench.running import run
 from notify.bench.target import Target
 from notify.cli.remote import local_service, named_service
 from notify.cli.surroundings import Problem, found_settings
 from notify.cli.temporary import temporary_service
+from notify.progress import Progress
 
 __all__ = ("bench",)
 

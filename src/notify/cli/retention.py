@@ -7,9 +7,9 @@ from functools import partial
 import click
 
 from notify.app import Service
-from notify.bench.progress import Progress
 from notify.cli.parts import with_service
 from notify.cli.surroundings import Problem
+from notify.progress import Progress
 from notify.store.retention import Round
 from notify.store.survey import Found
 
