@@ -5,6 +5,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
 
@@ -32,10 +33,17 @@ def keep_working(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: told.append(number))
     spawn = multiprocessing.get_context("spawn")
+    # Otherwise the first worker starts it, which lets SIGINT through again.
+    resource_tracker.ensure_running()
 
     def started() -> SpawnProcess:
         process = spawn.Process(target=work, args=(listening,), name="notify worker")
-        process.start()
+        # Ctrl-C reaches every process of a terminal, also one that is still starting. Workers leave it to us.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return process
 
     processes = [started() for _ in range(workers)]
