@@ -347,7 +347,6 @@ class Service:
             "authenticator": self.authenticator,
             "broadcasts": self.broadcasts,
             "bulk_marks": self.bulk_marks,
-            "clock": self.clock,
             "database": self.database,
             "devices": self.devices,
             "identities": self.identities,
@@ -388,6 +387,7 @@ class Service:
             logging_config=None,
         )
         app.state.settings = self.settings
+        app.state.clock = self.clock
         return app
 
 

@@ -20,7 +20,7 @@ from notify.api.answers import (
     unchanged_since,
 )
 from notify.api.handlers import delete, get, post
-from notify.api.inputs import position_at, read_body, read_query
+from notify.api.inputs import clock_of, position_at, read_body, read_query
 from notify.api.messages import (
     ChangedAnswer,
     ChangesAnswer,
@@ -35,7 +35,6 @@ from notify.api.messages import (
     SnoozeBody,
 )
 from notify.api.routes import route
-from notify.core.clock import Clock
 from notify.core.errors import (
     NotFoundError,
     OverloadedError,
@@ -231,12 +230,11 @@ class InboxController(Controller):
         request: Request[Any, Any, Any],
         notification_id: FromPath[UUID],
         writer: NamedDependency[Writer],
-        clock: NamedDependency[Clock],
     ) -> Answer:
         """It comes back as unread and newest, on every device. Doing it again moves the time."""
         app_id, user_id = owner_of(request, read_query(request, Owner).user_id)
         asked = await read_body(request, SnoozeBody)
-        until = put_off_until(asked.until, clock.now())
+        until = put_off_until(asked.until, clock_of(request).now())
         changed = await _changed(writer, ChangeCommand(app_id, user_id, notification_id, "snooze", until=until))
         return json_answer(ChangedAnswer(changed.notification, str(changed.position)), position=changed.position)
 

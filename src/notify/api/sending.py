@@ -17,10 +17,9 @@ from msgspec import UNSET
 from notify.api.access import Access, caller_of, owner_of
 from notify.api.answers import Answer, json_answer
 from notify.api.handlers import patch, post
-from notify.api.inputs import NoQuery, header, read_body, read_query, settings_of
+from notify.api.inputs import NoQuery, clock_of, header, read_body, read_query, settings_of
 from notify.api.messages import BatchAnswer, BatchBody, BatchItem, ChangedAnswer, Owner, SentAnswer
 from notify.api.routes import route
-from notify.core.clock import Clock
 from notify.core.decoding import decoded
 from notify.core.errors import (
     DatabaseAwayError,
@@ -114,7 +113,6 @@ class SendingController(Controller):
         self,
         request: Request[Any, Any, Any],
         writer: NamedDependency[Writer],
-        clock: NamedDependency[Clock],
     ) -> Answer:
         """Stores it for each named user, all or none, and answers once it is committed. With an `Idempotency-Key` the
         same call sent again gets the first one's answer and `Idempotency-Replayed: true`.
@@ -128,7 +126,7 @@ class SendingController(Controller):
         asked = await read_body(request, Create)
         caller = caller_of(request)
         key = _key_in(request, CREATE, asked)
-        sent = await writer.create(command_of(caller, asked, settings_of(request), clock.now(), key))
+        sent = await writer.create(command_of(caller, asked, settings_of(request), clock_of(request).now(), key))
         return json_answer(
             SentAnswer(sent.id, sent.items or UNSET),
             status=_CREATED if sent.items else _ACCEPTED,
@@ -153,7 +151,6 @@ class SendingController(Controller):
         self,
         request: Request[Any, Any, Any],
         writer: NamedDependency[Writer],
-        clock: NamedDependency[Clock],
     ) -> Answer:
         """Each item is a create as `POST /v1/notifications` takes it and is answered for itself, in the same order: one
         that is wrong does not keep the others from being sent.
@@ -164,7 +161,7 @@ class SendingController(Controller):
         if len(asked.items) > settings.max_batch_items:
             raise InvalidError.at("/items", f"At most {settings.max_batch_items} items (NOTIFY_MAX_BATCH_ITEMS).")
         caller = caller_of(request)
-        now = clock.now()
+        now = clock_of(request).now()
         commands = [_item_command(caller, item, settings, now) for item in asked.items]
         recipients = sum(command.rows for command in commands if not isinstance(command, ProblemError))
         if recipients > settings.max_batch_recipients:

@@ -11,7 +11,7 @@ from notify.core.notification import Content, Notification
 from notify.core.position import Bounds, Position
 from notify.store.database import Record
 
-__all__ = ("InboxState", "content_columns", "inbox_state", "notification_from", "raw_json")
+__all__ = ("InboxState", "content_columns", "filled", "inbox_state", "notification_from", "raw_json")
 
 _CONTENT = (
     "type",
@@ -77,7 +77,13 @@ def notification_from(row: Record, user_id: str) -> Notification:
 def content_columns(contents: Iterable[Content]) -> list[list[Any]]:
     """Contents turned into one array per column, as unnest takes them."""
     rows = list(contents)
-    return [[getattr(content, name) for content in rows] for name in _CONTENT]
+    return [filled(getattr(content, name) for content in rows) for name in _CONTENT]
+
+
+def filled(values: Iterable[Any]) -> list[Any]:
+    """A column for unnest, which fills up what is missing beside longer ones: one without any value is sent as none."""
+    column = list(values)
+    return column if any(value is not None for value in column) else []
 
 
 def raw_json(text: str | None) -> msgspec.Raw | None:
