@@ -249,7 +249,7 @@ async def called_with(service: Service, headers: dict[str, str]) -> AsyncIterato
 
 
 @settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(operations=interleavings)
 async def test_any_interleaving_ends_as_in_the_model(

@@ -9,6 +9,8 @@ import pytest
 from support.calls import ALICE, changes, count, everything, mark, send
 from support.clock import ManualClock
 
+pytestmark = pytest.mark.one_postgresql
+
 MARKS = ("read", "unread", "seen", "archive", "unarchive")
 
 

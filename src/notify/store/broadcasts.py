@@ -15,7 +15,7 @@ from notify.core.clock import Clock
 from notify.core.errors import DatabaseAwayError
 from notify.metrics import Metrics
 from notify.store.database import Database, Record
-from notify.store.rows import raw_json
+from notify.store.rows import shown_content
 from notify.store.together import Together
 
 __all__ = ("MOST_RECENT", "Broadcast", "Broadcasts", "RecentBroadcasts")
@@ -235,18 +235,8 @@ def _size(shown: _Shown) -> int:
 def _shown(row: Record) -> _Shown:
     broadcast = Broadcast(
         id=row["id"],
-        type=row["type"],
-        level=row["level"],
-        title=row["title"],
-        body=row["body"],
-        data=raw_json(row["data"]),
-        url=row["url"],
-        actions=raw_json(row["actions"]),
-        actor=raw_json(row["actor"]),
-        collapse_key=row["collapse_key"],
-        progress=row["progress"],
+        **shown_content(row),
         published_at=row["published_at"],
         edited_at=row["edited_at"],
-        expires_at=row["expires_at"],
     )
     return _Shown(broadcast, frozenset(row["excluded"] or ()))

@@ -14,6 +14,7 @@ from notify.core.notification import Notification
 from notify.store.commands import FlashCommand
 from notify.store.commits import Created
 from notify.store.database import Connection, Database, Record
+from notify.store.rows import as_json
 from notify.store.statements import Statements
 
 __all__ = ("Flash", "Flashes", "OnFlash", "find_flashed", "flash")
@@ -74,10 +75,10 @@ async def flash(
         statements["flash"],
         [each.id for each in flashes],
         [each.app_id for each in flashes],
-        [_json(each.user_ids) for each in flashes],
-        [_json(each.topics) for each in flashes],
-        [_json(each.excluded) for each in flashes],
-        [_json(each.notification) for each in flashes],
+        [as_json(each.user_ids) for each in flashes],
+        [as_json(each.topics) for each in flashes],
+        [as_json(each.excluded) for each in flashes],
+        [as_json(each.notification) for each in flashes],
         at,
     )
     return flashes
@@ -103,7 +104,3 @@ def _flash(row: Record) -> Flash:
     return Flash(
         row["app_id"], row["user_ids"], row["topics"], row["excluded"], _decode_notification(row["notification"])
     )
-
-
-def _json(value: list[str] | Notification) -> str:
-    return msgspec.json.encode(value).decode()

@@ -15,7 +15,7 @@ from notify.store.commands import Columns
 from notify.store.commits import OnPublish
 from notify.store.database import Connection, Database, Record
 from notify.store.edits import Amendment, Edits
-from notify.store.rows import raw_json
+from notify.store.rows import shown_content
 
 __all__ = ("Counted", "Operation", "Publications")
 
@@ -120,17 +120,7 @@ def _operation(row: Record) -> Operation:
         id=row["id"],
         topics=row["topics"],
         exclude=row["excluded"],
-        type=row["type"],
-        level=row["level"],
-        title=row["title"],
-        body=row["body"],
-        data=raw_json(row["data"]),
-        url=row["url"],
-        actions=raw_json(row["actions"]),
-        actor=raw_json(row["actor"]),
-        collapse_key=row["collapse_key"],
-        progress=row["progress"],
-        expires_at=row["expires_at"],
+        **shown_content(row),
         published_at=row["published_at"],
         edited_at=row["edited_at"],
         recalled_at=row["recalled_at"],

@@ -4,12 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-import msgspec
-
 from notify.core.topic import EVERYONE, keys_of
 from notify.store.commands import PublishCommand
 from notify.store.database import Connection
-from notify.store.rows import content_columns
+from notify.store.rows import as_json, content_columns
 from notify.store.statements import Statements
 
 __all__ = ("find_published", "publish")
@@ -23,9 +21,9 @@ async def publish(
         statements["publish"],
         [each.app_id for each in wanted],
         [each.id for each in wanted],
-        [_json(each.topics) for each in wanted],
-        [_json(each.excluded) for each in wanted],
-        [_json(keys_of(each.topics) or [EVERYONE]) for each in wanted],
+        [as_json(each.topics) for each in wanted],
+        [as_json(each.excluded) for each in wanted],
+        [as_json(keys_of(each.topics) or [EVERYONE]) for each in wanted],
         *content_columns(each.content for each in wanted),
         at,
     )
@@ -39,7 +37,3 @@ async def find_published(
     await connection.execute(statements["lock_logs"], [each.app_id for each in wanted])
     rows = await connection.fetch(statements["published"], [each.id for each in wanted])
     return {UUID(int=row["id"].int) for row in rows}, {row["app_id"]: row["head"] for row in rows}
-
-
-def _json(texts: list[str]) -> str:
-    return msgspec.json.encode(texts).decode()

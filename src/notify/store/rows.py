@@ -11,7 +11,17 @@ from notify.core.notification import Content, Notification
 from notify.core.position import Bounds, Position
 from notify.store.database import Record
 
-__all__ = ("InboxState", "content_columns", "filled", "inbox_state", "notification_from", "raw_json")
+__all__ = (
+    "InboxState",
+    "as_json",
+    "content_columns",
+    "content_from",
+    "filled",
+    "inbox_state",
+    "notification_from",
+    "raw_json",
+    "shown_content",
+)
 
 _CONTENT = (
     "type",
@@ -26,6 +36,7 @@ _CONTENT = (
     "progress",
     "expires_at",
 )
+_NESTED = frozenset({"data", "actions", "actor"})
 
 
 class InboxState(Struct, frozen=True):
@@ -74,6 +85,15 @@ def notification_from(row: Record, user_id: str) -> Notification:
     )
 
 
+def content_from(row: Record) -> Content:
+    return Content(**{name: row[name] for name in _CONTENT})
+
+
+def shown_content(row: Record) -> dict[str, Any]:
+    """The fields of a content as clients see it."""
+    return {name: raw_json(row[name]) if name in _NESTED else row[name] for name in _CONTENT}
+
+
 def content_columns(contents: Iterable[Content]) -> list[list[Any]]:
     """Contents turned into one array per column, as unnest takes them."""
     rows = list(contents)
@@ -84,6 +104,10 @@ def filled(values: Iterable[Any]) -> list[Any]:
     """A column for unnest, which fills up what is missing beside longer ones: one without any value is sent as none."""
     column = list(values)
     return column if any(value is not None for value in column) else []
+
+
+def as_json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 def raw_json(text: str | None) -> msgspec.Raw | None:

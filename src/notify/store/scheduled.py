@@ -13,7 +13,7 @@ from notify.core.errors import AlreadySentError, NotFoundError
 from notify.core.notification import Audience
 from notify.store.database import Database, Record
 from notify.store.outbox_rows import audience_in
-from notify.store.rows import raw_json
+from notify.store.rows import shown_content
 
 __all__ = ("Scheduled", "ScheduledSend")
 
@@ -70,18 +70,8 @@ def _send(row: Record) -> ScheduledSend:
         id=row["id"],
         to=audience_in(row),
         exclude=row["exclude"] or [],
-        title=row["title"],
-        body=row["body"],
-        type=row["type"],
-        level=row["level"],
-        data=raw_json(row["data"]),
-        url=row["url"],
-        actions=raw_json(row["actions"]),
-        actor=raw_json(row["actor"]),
-        collapse_key=row["collapse_key"],
-        progress=row["progress"],
+        **shown_content(row),
         send_at=row["send_at"],
-        expires_at=row["expires_at"],
         created_at=row["created_at"],
         failure=row["failure"],
     )

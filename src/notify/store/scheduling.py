@@ -4,11 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-import msgspec
-
 from notify.store.commands import ScheduleCommand
 from notify.store.database import Connection
-from notify.store.rows import content_columns
+from notify.store.rows import as_json, content_columns
 from notify.store.statements import Statements
 
 __all__ = ("find_scheduled", "schedule")
@@ -21,9 +19,9 @@ async def schedule(
         statements["schedule"],
         [each.app_id for each in wanted],
         [each.id for each in wanted],
-        [_json(each.user_ids) for each in wanted],
-        [_json(each.topics) for each in wanted],
-        [_json(each.excluded) for each in wanted],
+        [as_json(each.user_ids) for each in wanted],
+        [as_json(each.topics) for each in wanted],
+        [as_json(each.excluded) for each in wanted],
         *content_columns(each.content for each in wanted),
         [each.send_at for each in wanted],
         at,
@@ -36,7 +34,3 @@ async def find_scheduled(
     """Which of them wait or are over already, after a connection was lost while they were under way (law 3)."""
     rows = await connection.fetch(statements["scheduled_written"], [each.id for each in wanted])
     return {UUID(int=row["id"].int) for row in rows}
-
-
-def _json(texts: list[str]) -> str:
-    return msgspec.json.encode(texts).decode()

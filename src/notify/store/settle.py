@@ -12,7 +12,6 @@ from msgspec import Struct
 
 from notify.core.clock import Clock
 from notify.core.ids import uuid7
-from notify.core.notification import Content
 from notify.core.topic import topic_under
 from notify.metrics import Metrics
 from notify.store.changing import EDITABLE, MOST_DUE, let_time_pass
@@ -20,6 +19,7 @@ from notify.store.commands import ChangeCommand, CreateCommand, Publication, Rec
 from notify.store.commits import Commit
 from notify.store.database import Connection, Database, Record
 from notify.store.many import InboxKey
+from notify.store.rows import content_from
 from notify.store.writer import Writer
 
 __all__ = ("LateComers", "Settle")
@@ -176,7 +176,7 @@ class _Wanted:
         new = sorted(self._new.items(), key=lambda item: self._publications[item[0][0]]["position"])
         return [
             CreateCommand(
-                app_id, recipients, _content(publication), uuid7(), publication=_published(publication, topic)
+                app_id, recipients, content_from(publication), uuid7(), publication=_published(publication, topic)
             )
             for (id_, topic, app_id), recipients in new
             for publication in [self._publications[id_]]
@@ -185,19 +185,3 @@ class _Wanted:
 
 def _published(row: Record, topic: str | None) -> Publication:
     return Publication(UUID(int=row["id"].int), topic, row["published_at"])
-
-
-def _content(row: Record) -> Content:
-    return Content(
-        type=row["type"],
-        level=row["level"],
-        title=row["title"],
-        body=row["body"],
-        data=row["data"],
-        url=row["url"],
-        actions=row["actions"],
-        actor=row["actor"],
-        collapse_key=row["collapse_key"],
-        progress=row["progress"],
-        expires_at=row["expires_at"],
-    )
