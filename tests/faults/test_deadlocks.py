@@ -17,7 +17,7 @@ from support.invariants import rows
 from support.stand import Stand
 from support.waiting import until
 
-SECONDS = float(os.environ.get("NOTIFY_TEST_SECONDS", "8"))
+SECONDS = float(os.environ.get("NOTIFY_TEST_SECONDS", "12"))
 WRITERS = 32
 KINDS = 12
 
