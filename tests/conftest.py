@@ -40,14 +40,7 @@ def database_url(embedded_server: TestServer) -> Iterator[str]:
         yield url
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "any_database_url" in metafunc.fixturenames:
-        # What is the same to PostgreSQL as what other modules ask of both need not be asked twice.
-        is_one = metafunc.definition.get_closest_marker("one_postgresql") is not None
-        metafunc.parametrize("any_database_url", ["embedded"] if is_one else ["embedded", "debian 15"], indirect=True)
-
-
-@pytest.fixture
+@pytest.fixture(params=["embedded", "debian 15"])
 def any_database_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """The same on each PostgreSQL that we support: the embedded one, and the oldest."""
     server: TestServer = request.getfixturevalue("embedded_server" if request.param == "embedded" else "debian_server")

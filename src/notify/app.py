@@ -1,35 +1,21 @@
 """The composition root: the one place that knows every part and puts them together."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from ipaddress import ip_network
 from typing import Any
 
-from litestar import Litestar, Router
-from litestar.di import Provide
 from litestar.types import ASGIApp
 
-from notify.api.access import guard_with
-from notify.api.answering import keep_failure
+from notify.api.addresses import ClientAddresses
+from notify.api.application import application
 from notify.api.auth import Authenticator
-from notify.api.broadcasts import BroadcastsController
 from notify.api.cors import Cors
-from notify.api.devices import DevicesController
-from notify.api.documents import DOCUMENT_ROUTES
 from notify.api.envelope import Envelope
-from notify.api.health import HealthController, Readiness
-from notify.api.identities import AppsController, TokensController
-from notify.api.inbox import ChangesController, InboxController
-from notify.api.operations import OperationsController
-from notify.api.problems import exception_handlers
-from notify.api.retention import RetentionController
-from notify.api.scheduled import ScheduledController
-from notify.api.sending import SendingController
-from notify.api.sessions import PresenceController, RefreshController, SessionsController
-from notify.api.socket import SocketParts, explain_socket, open_socket
-from notify.api.stream import StreamController
-from notify.api.subscriptions import SubscriptionsController
-from notify.api.topics import TopicsController
+from notify.api.health import Readiness
+from notify.api.lifespan import Lifespan
+from notify.api.socket import SocketParts
 from notify.core.clock import Clock, SystemClock
 from notify.core.identity import DEFAULT_APP
 from notify.live.connection import Parts
@@ -56,6 +42,7 @@ from notify.live.roster import Roster
 from notify.live.timing import Timing
 from notify.metrics import Metrics
 from notify.settings import Settings
+from notify.store.apps import Apps
 from notify.store.broadcasts import Broadcasts
 from notify.store.bulk import BulkMarks
 from notify.store.commits import Commit
@@ -64,12 +51,13 @@ from notify.store.devices import Devices
 from notify.store.flashes import Flash, Flashes
 from notify.store.following import Following
 from notify.store.housekeeping import Housekeeping
-from notify.store.identities import Identities
 from notify.store.inbox import Inboxes
+from notify.store.keys import Keys
 from notify.store.many import Reader
 from notify.store.outbox import Outbox
 from notify.store.policies import Policies
 from notify.store.publications import Publications
+from notify.store.resources import Resources
 from notify.store.retention import Kept, Retention
 from notify.store.scheduled import Scheduled
 from notify.store.sessions import Sessions
@@ -82,29 +70,6 @@ from notify.store.topics import Topics
 from notify.store.writer import Writer
 
 __all__ = ("Service",)
-
-_ROUTES = (
-    # One router for both, because they share paths.
-    Router("/v1/notifications", route_handlers=[SendingController, InboxController]),
-    ChangesController,
-    AppsController,
-    TokensController,
-    StreamController,
-    open_socket,
-    explain_socket,
-    RefreshController,
-    PresenceController,
-    SessionsController,
-    DevicesController,
-    OperationsController,
-    ScheduledController,
-    BroadcastsController,
-    RetentionController,
-    SubscriptionsController,
-    TopicsController,
-    HealthController,
-    *DOCUMENT_ROUTES,
-)
 
 
 class Service:
@@ -123,14 +88,15 @@ class Service:
             timeout_seconds=settings.database_timeout_seconds,
             prepared_statements=settings.prepared_statements,
         )
-        self.identities = Identities(
-            self.database,
-            self.clock,
+        self.resources = Resources(
             settings.database_url,
             schema=settings.schema,
             pool_size=settings.resource_pool_size,
             prepared_statements=settings.prepared_statements,
+            timeout_seconds=settings.database_timeout_seconds,
         )
+        self.apps = Apps(self.resources, self.database, self.clock)
+        self.keys = Keys(self.resources, self.database, self.clock)
         self.writer = Writer(
             self.database,
             self.clock,
@@ -239,17 +205,25 @@ class Service:
             on_ring=self._rung,
         )
         self.authenticator = Authenticator(
-            self.identities,
+            self.apps,
+            self.keys,
             self.clock,
             admin_key=settings.admin_key,
             default_secret=settings.jwt_secret,
             trusted_origins=frozenset(settings.cors_origins) - {"*"},
         )
-        self.litestar = self._litestar()
-        self.asgi: ASGIApp = Envelope(
-            Cors(self.litestar, settings.cors_origins),
-            self.metrics,
-            body_timeout_seconds=settings.body_timeout_seconds,
+        self.asgi = self.serving(application())
+
+    def serving(self, routes: ASGIApp) -> ASGIApp:
+        """These routes with everything around them."""
+        return Lifespan(
+            Envelope(
+                Cors(routes, self.settings.cors_origins),
+                self._parts(),
+                self.metrics,
+                body_timeout_seconds=self.settings.body_timeout_seconds,
+            ),
+            self.running,
         )
 
     @asynccontextmanager
@@ -258,7 +232,7 @@ class Service:
         async with AsyncExitStack() as stack:
             await self.database.open()
             stack.push_async_callback(self.database.close)
-            stack.push_async_callback(self.identities.close)
+            stack.push_async_callback(self.resources.close)
             await self.database.execute("set_doorbell", self.settings.outbox_doorbell)
             await self.keep_default_secret()
             self.writer.start()
@@ -284,7 +258,7 @@ class Service:
     async def keep_default_secret(self) -> None:
         """Gives the default app a secret for its user tokens, unless the settings name one."""
         if self.settings.jwt_secret is None:
-            await self.identities.keep_secret(DEFAULT_APP)
+            await self.apps.keep_secret(DEFAULT_APP)
 
     def _committed(self, commits: list[Commit]) -> None:
         self.hub.committed(commits)
@@ -341,58 +315,37 @@ class Service:
         elif payload.startswith(REVOKED):
             self.registry.rung_revoked(ids_in(payload))
 
-    def _litestar(self) -> Litestar:
-        parts = Parts(self.hub, self.snapshots, self.devices, self.clock, self.metrics, self.roster)
-        provided: dict[str, Any] = {
+    def _parts(self) -> Mapping[str, Any]:
+        """By the names that handlers ask for them."""
+        live = Parts(self.hub, self.snapshots, self.devices, self.clock, self.metrics, self.roster)
+        return {
+            "addresses": ClientAddresses([ip_network(each) for each in self.settings.trusted_proxies]),
+            "apps": self.apps,
             "authenticator": self.authenticator,
             "broadcasts": self.broadcasts,
             "bulk_marks": self.bulk_marks,
+            "clock": self.clock,
             "database": self.database,
             "devices": self.devices,
-            "identities": self.identities,
             "hub": self.hub,
+            "keys": self.keys,
             "inboxes": self.inboxes,
-            "policies": self.policies,
-            "publications": self.publications,
             "known": Known(self.hub, self.listener, self.pulling, self.clock),
             "metrics": self.metrics,
             "outbox": self.outbox,
-            "parts": parts,
+            "parts": live,
+            "policies": self.policies,
+            "publications": self.publications,
+            "readiness": Readiness(self.database, self.listener, self.roster),
             "registry": self.registry,
             "roster": self.roster,
-            "readiness": Readiness(self.database, self.listener, self.roster),
             "scheduled": self.scheduled,
             "sessions": self.sessions,
+            "settings": self.settings,
+            "socket_parts": SocketParts(
+                live, self.roster, self.writer, self.bulk_marks, self.authenticator, self.clock, self.settings
+            ),
             "subscriptions": self.subscriptions,
             "topics": self.topics,
-            "socket_parts": SocketParts(
-                parts, self.roster, self.writer, self.bulk_marks, self.authenticator, self.clock, self.settings
-            ),
             "writer": self.writer,
         }
-
-        @asynccontextmanager
-        async def lifespan(_: Litestar) -> AsyncIterator[None]:
-            async with self.running():
-                yield
-
-        app = Litestar(
-            route_handlers=_ROUTES,
-            dependencies={name: Provide(_always(part), sync_to_thread=False) for name, part in provided.items()},
-            guards=[guard_with(self.authenticator)],
-            exception_handlers=exception_handlers(),
-            after_exception=[keep_failure],
-            lifespan=[lifespan],
-            openapi_config=None,
-            logging_config=None,
-        )
-        app.state.settings = self.settings
-        app.state.clock = self.clock
-        return app
-
-
-def _always(part: Any) -> Any:
-    def provide() -> Any:
-        return part
-
-    return provide

@@ -5,6 +5,7 @@ import inspect
 import re
 from collections.abc import Mapping
 from functools import cache
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
@@ -35,6 +36,7 @@ Seconds = Annotated[float, Meta(gt=0, le=3600)]
 _HOST = r"(\[[0-9A-Fa-f:.]+\]|[^@/?#:,\[\]\s]*)(:\d*)?"
 _POSTGRES_URL = rf"^postgres(ql)?://([^@/?#\s]*@)?{_HOST}(,{_HOST})*(/[^@/?#\s]*)?(\?[^#\s]*)?$"
 _ORIGIN = r"^(\*|https?://[^/\s*]+)$"
+_NETWORK = r"^([0-9.]{7,15}|[0-9A-Fa-f:.]{2,45})(/[0-9]{1,3})?$"
 _NAME = r"^[a-z_][a-z0-9_]{0,47}$"
 
 
@@ -95,6 +97,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     cors_origins: list[Annotated[str, Meta(pattern=_ORIGIN)]] = []
     """Origins, separated by commas, whose pages may call the service; `*` means any, then without credentials. Empty:
     none."""
+
+    trusted_proxies: list[Annotated[str, Meta(pattern=_NETWORK)]] = []
+    """Addresses or networks, separated by commas, of proxies in front. From them, and from nobody else, the address of
+    a client is taken from `X-Forwarded-For`."""
 
     max_body_bytes: Annotated[int, Meta(ge=1024, le=64 * 1024 * 1024)] = 256 * 1024
     """Largest request body, in bytes."""
@@ -253,6 +259,7 @@ SECRETS = frozenset({"database_url", "listen_database_url", "admin_key", "jwt_se
 _PATTERNS = {
     _POSTGRES_URL: "a URL that begins with postgresql://, `/`, `@` and the like in its password percent-encoded",
     _ORIGIN: "an origin such as https://shop.example, or *",
+    _NETWORK: "an address or a network such as 10.0.0.0/8",
     _NAME: "up to 48 small letters, digits and underscores",
 }
 _ORDER = ("auto", "debug", "info", "warning", "error", "text", "json")
@@ -391,4 +398,14 @@ def _contradictions(settings: Settings) -> list[str]:
         problems.append("NOTIFY_TOKEN_TTL_SECONDS: expected at most NOTIFY_MAX_TOKEN_TTL_SECONDS")
     if settings.listen_database_url and not settings.database_url:
         problems.append("NOTIFY_LISTEN_DATABASE_URL: expected NOTIFY_DATABASE_URL beside it")
+    if not all(map(_is_network, settings.trusted_proxies)):
+        problems.append(f"NOTIFY_TRUSTED_PROXIES: expected {allowed('trusted_proxies')}")
     return problems
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text)
+    except ValueError:
+        return False
+    return True

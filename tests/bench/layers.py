@@ -178,11 +178,11 @@ async def measure(url: str, rounds: int) -> None:
     posted = request("POST", body=BODY)
     await show("uvicorn and a bare ASGI application", bare, posted, 201)
     await show("+ Litestar: `@post` that returns an ASGI callable", Litestar([nothing], **quiet), posted, 201)
-    enveloped = Envelope(Litestar([in_one_piece], **quiet), service.metrics, body_timeout_seconds=30)
+    enveloped = Envelope(Litestar([in_one_piece], **quiet), {}, service.metrics, body_timeout_seconds=30)
     await show("+ envelope: id, deadline, metrics, answer in one piece", enveloped, posted, 201)
     async with service.running():
-        await service.identities.create_app("bench", "Bench")
-        key = await service.identities.create_key("bench", "bench", ["send", "inbox"])
+        await service.apps.create("bench", "Bench")
+        key = await service.keys.create("bench", "bench", ["send", "inbox"])
         token, _ = await service.authenticator.issue("default", USER, ["inbox"], timedelta(hours=1))
         create = request("POST", f"authorization: Bearer {key.key}", body=BODY)
         with_token = f"authorization: Bearer {token}"

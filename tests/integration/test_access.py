@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -10,8 +10,8 @@ from litestar import get
 from litestar.routes import HTTPRoute
 
 from notify.api.access import Access
+from notify.api.application import application, application_with
 from notify.app import Service
-from notify.settings import Settings
 from support.calls import ALICE, count, send
 from support.clock import ManualClock
 from support.credentials import app, bearer, key, signed, token, unsigned
@@ -187,7 +187,7 @@ def world(service: Service, client: httpx.AsyncClient, clock: ManualClock) -> Wo
 @pytest.fixture
 async def secret(service: Service) -> str:
     """The secret of the default app's tokens."""
-    return await service.identities.keep_secret("default")
+    return await service.apps.keep_secret("default")
 
 
 def all_of(status: int, calls: dict[str, Call] = CLOSED) -> dict[str, int]:
@@ -204,10 +204,9 @@ def opened_by(*accesses: Access) -> dict[str, Call]:
 
 
 def routing_table() -> dict[str, Any]:
-    unconnected = Service(Settings(database_url="postgresql://", admin_key=ADMIN_KEY))
     return {
         f"{method} {route.path_format}": handler
-        for route in unconnected.litestar.routes
+        for route in application().routes
         if isinstance(route, HTTPRoute)
         for method, (handler, _) in route.route_handler_map.items()
         if method != "OPTIONS"
@@ -369,16 +368,14 @@ async def test_a_handler_that_does_not_say_who_may_call_it_is_closed_to_all_but_
     def forgotten() -> str:
         return "open"
 
-    world.service.litestar.register(forgotten)
+    transport = httpx.ASGITransport(cast(Any, world.service.serving(application_with(forgotten))))
     for headers, status in (
         ({}, 401),
         (bearer(await key(world.admin, "send", "inbox", "admin")), 403),
         (bearer(await token(world.admin, "alice", "inbox inbox:read send")), 403),
         (dict(world.admin.headers), 200),
     ):
-        answer = await world.admin._transport.handle_async_request(
-            httpx.Request("GET", "http://notify/forgotten", headers=headers)
-        )
+        answer = await transport.handle_async_request(httpx.Request("GET", "http://notify/forgotten", headers=headers))
         assert answer.status_code == status
 
 

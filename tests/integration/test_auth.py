@@ -33,7 +33,7 @@ def any_database_url(database_url: str) -> str:
 @pytest.fixture
 async def secret(service: Service) -> str:
     """The secret of the default app's tokens."""
-    return await service.identities.keep_secret("default")
+    return await service.apps.keep_secret("default")
 
 
 def using(client: httpx.AsyncClient, headers: dict[str, str]) -> httpx.AsyncClient:

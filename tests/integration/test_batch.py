@@ -10,8 +10,6 @@ from notify.settings import Settings
 from support.calls import count, everything
 from support.processes import ADMIN_KEY
 
-pytestmark = pytest.mark.one_postgresql
-
 
 async def batch(client: httpx.AsyncClient, *items: Any) -> list[dict[str, Any]]:
     answer = await client.post("/v1/notifications/batch", json={"items": items})

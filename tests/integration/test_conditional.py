@@ -17,8 +17,6 @@ from support.processes import ADMIN, ADMIN_KEY
 from support.proxy import Proxy
 from support.waiting import eventually
 
-pytestmark = pytest.mark.one_postgresql
-
 
 @pytest.fixture
 async def urls(client: httpx.AsyncClient) -> list[str]:

@@ -11,10 +11,9 @@ import pytest
 from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 
 from notify.api.access import Access
+from notify.api.application import application
 from notify.api.openapi import described_routes
-from notify.app import Service
 from notify.core.errors import all_problems
-from notify.settings import Settings
 from support.problems import problem_in
 
 COMMITTED = Path(__file__).parents[2] / "openapi" / "openapi.json"
@@ -31,11 +30,6 @@ def any_database_url(database_url: str) -> str:
 def document() -> dict[str, Any]:
     found: dict[str, Any] = json.loads(COMMITTED.read_text())
     return found
-
-
-@pytest.fixture(scope="module")
-def unconnected() -> Service:
-    return Service(Settings(database_url="postgresql://", admin_key="not used by any of this"))
 
 
 async def test_what_the_service_shows_is_what_was_committed(
@@ -60,12 +54,12 @@ def test_the_validator_would_notice(document: dict[str, Any]) -> None:
     assert _broken_references({"$ref": "#/components/schemas/None"}, document) == ["#/components/schemas/None"]
 
 
-def test_every_route_is_in_it(document: dict[str, Any], unconnected: Service) -> None:
-    described = {f"{method} {path}" for path, method, _, _ in described_routes(unconnected.litestar)}
+def test_every_route_is_in_it(document: dict[str, Any]) -> None:
+    described = {f"{method} {path}" for path, method, _, _ in described_routes(application())}
     assert {name for name, _ in _operations(document)} == described
     undescribed = {
         f"{method} {route.path_format}"
-        for route in unconnected.litestar.routes
+        for route in application().routes
         for method in getattr(route, "methods", ())
         if method != "OPTIONS"
     } - described
@@ -73,8 +67,8 @@ def test_every_route_is_in_it(document: dict[str, Any], unconnected: Service) ->
     assert all("/assets/" in name or name == "GET /v1/ws" for name in undescribed), undescribed
 
 
-def test_every_operation_says_what_it_does_and_who_may_call_it(document: dict[str, Any], unconnected: Service) -> None:
-    described = {f"{method} {path}": route for path, method, _, route in described_routes(unconnected.litestar)}
+def test_every_operation_says_what_it_does_and_who_may_call_it(document: dict[str, Any]) -> None:
+    described = {f"{method} {path}": route for path, method, _, route in described_routes(application())}
     tags = {tag["name"] for tag in document["tags"]}
     for name, operation in _operations(document):
         assert len(operation["summary"]) > 5, name
@@ -87,10 +81,8 @@ def test_every_operation_says_what_it_does_and_who_may_call_it(document: dict[st
         assert {"422", "500"} <= operation["responses"].keys(), name
 
 
-def test_every_body_has_examples_that_its_schema_and_the_service_take(
-    document: dict[str, Any], unconnected: Service
-) -> None:
-    described = {f"{method} {path}": route for path, method, _, route in described_routes(unconnected.litestar)}
+def test_every_body_has_examples_that_its_schema_and_the_service_take(document: dict[str, Any]) -> None:
+    described = {f"{method} {path}": route for path, method, _, route in described_routes(application())}
     bodies = [(name, operation) for name, operation in _operations(document) if "requestBody" in operation]
     assert {name for name, _ in bodies} == {name for name, route in described.items() if route.body is not None}
     for name, operation in bodies:

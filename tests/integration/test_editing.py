@@ -9,8 +9,6 @@ import pytest
 
 from support.calls import ALICE, changes, count, everything, mark, send
 
-pytestmark = pytest.mark.one_postgresql
-
 FULL: dict[str, Any] = {
     "title": "old",
     "body": "old",

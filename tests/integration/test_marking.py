@@ -9,8 +9,6 @@ import pytest
 from support.calls import ALICE, changes, count, everything, mark, send
 from support.clock import ManualClock
 
-pytestmark = pytest.mark.one_postgresql
-
 MARKS = ("read", "unread", "seen", "archive", "unarchive")
 
 

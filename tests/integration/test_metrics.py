@@ -12,8 +12,6 @@ from notify.app import Service
 from support.calls import ALICE, mark, send
 from support.clock import ManualClock
 
-pytestmark = pytest.mark.one_postgresql
-
 NAMES = {
     "notify_requests_total": "counter",
     "notify_request_seconds": "histogram",

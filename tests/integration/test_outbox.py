@@ -20,8 +20,6 @@ from support.invariants import check_inboxes, rows
 from support.processes import ADMIN, ADMIN_KEY
 from support.waiting import eventually
 
-pytestmark = pytest.mark.one_postgresql
-
 
 @pytest.fixture
 def producer(any_database_url: str) -> Iterator[psycopg.Connection]:

@@ -8,8 +8,6 @@ import pytest
 from support.credentials import app, bearer, key
 from support.problems import problem_in
 
-pytestmark = pytest.mark.one_postgresql
-
 ORDER = {"type": "order"}
 
 

@@ -188,7 +188,7 @@ async def test_a_fault_of_ours_is_a_500_that_says_nothing_and_a_log_line_that_sa
     text = log.getvalue()
     assert text.count("a request failed in an unforeseen way") == 1
     assert 'relation \\"notify.apps\\" does not exist' in text or 'relation "notify.apps" does not exist' in text
-    assert "identities.py" in text
+    assert "apps.py" in text
     for hint in ("INSERT", "hidden-in-a-body"):
         assert hint not in text
 

@@ -12,8 +12,6 @@ from support.audiences import EVERYONE, publish, titles
 from support.calls import ALICE, changes, count, everything, mark, send
 from support.clock import ManualClock, hurried
 
-pytestmark = pytest.mark.one_postgresql
-
 
 async def edit(client: httpx.AsyncClient, id_: str, **fields: Any) -> dict[str, Any]:
     answer = await client.patch(f"/v1/notifications/{id_}", json=fields)

@@ -14,8 +14,6 @@ from support.clock import ManualClock
 from support.credentials import app, bearer, key
 from support.problems import problem_in
 
-pytestmark = pytest.mark.one_postgresql
-
 
 async def say(client: httpx.AsyncClient, topic: str, **settings: Any) -> dict[str, Any]:
     answer = await client.put("/v1/topics", params={"topic": topic}, json=settings)

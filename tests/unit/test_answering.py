@@ -63,7 +63,7 @@ async def connection() -> tuple[HttpProtocol, Wire]:
         await json_answer({"path": scope["path"]}, status=201)(scope, receive, send)
 
     config = uvicorn.Config(
-        Envelope(app, Metrics(), body_timeout_seconds=5),
+        Envelope(app, {}, Metrics(), body_timeout_seconds=5),
         http=HttpProtocol,
         log_config=None,
         lifespan="off",

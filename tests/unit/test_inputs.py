@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -63,7 +62,7 @@ def request(
         "method": "POST",
         "path": "/",
         "query_string": query,
-        "litestar_app": SimpleNamespace(state=SimpleNamespace(settings=SETTINGS)),
+        "state": {"parts": {"settings": SETTINGS}},
         "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in every.items()],
     }
     return Request(scope, receive)

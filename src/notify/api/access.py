@@ -10,6 +10,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.routes import HTTPRoute
 
 from notify.api.auth import Authenticator
+from notify.api.parts import parts_of
 from notify.core.errors import ExpiredError, ForbiddenError, InvalidError, NotFoundError, ProblemError
 from notify.core.identity import Caller
 from notify.core.text import AppId
@@ -20,7 +21,7 @@ __all__ = (
     "app_of",
     "caller_of",
     "check_access",
-    "guard_with",
+    "guard",
     "inbox_of",
     "owner_of",
     "refusal_of",
@@ -58,25 +59,23 @@ _SCOPES = {
 }
 
 
-def guard_with(authenticator: Authenticator) -> Any:
-    async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
-        if connection.scope.get("method") == "OPTIONS":
-            raise _no_options(connection)
-        access = handler.opt.get("access", Access.OPERATOR)
-        if access is Access.PUBLIC:
-            return
-        opens_live = bool(handler.opt.get("opens_live"))
-        try:
-            connection.scope["auth"] = caller = await authenticator.caller_of(connection, opens_live=opens_live)
-            check_access(caller, access)
-        except ProblemError as refusal:
-            # On what opens a live connection the handler says so, in a way that a browser can hear.
-            if not opens_live or not (isinstance(connection, WebSocket) or isinstance(refusal, ExpiredError)):
-                raise
-            connection.scope["auth"] = None
-            connection.scope["state"][_REFUSAL] = refusal
-
-    return guard
+async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
+    if connection.scope.get("method") == "OPTIONS":
+        raise _no_options(connection)
+    access = handler.opt.get("access", Access.OPERATOR)
+    if access is Access.PUBLIC:
+        return
+    opens_live = bool(handler.opt.get("opens_live"))
+    authenticator: Authenticator = parts_of(connection)["authenticator"]
+    try:
+        connection.scope["auth"] = caller = await authenticator.caller_of(connection, opens_live=opens_live)
+        check_access(caller, access)
+    except ProblemError as refusal:
+        # On what opens a live connection the handler says so, in a way that a browser can hear.
+        if not opens_live or not (isinstance(connection, WebSocket) or isinstance(refusal, ExpiredError)):
+            raise
+        connection.scope["auth"] = None
+        connection.scope["state"][_REFUSAL] = refusal
 
 
 def check_access(caller: Caller, access: Access) -> None:

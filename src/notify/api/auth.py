@@ -15,7 +15,8 @@ from notify.core.clock import Clock
 from notify.core.errors import ExpiredError, ForbiddenError, NotFoundError, UnauthorizedError
 from notify.core.identity import DEFAULT_APP, KEY_SCOPES, TOKEN_SCOPES, Caller, hash_key
 from notify.core.text import AppId, UserId
-from notify.store.identities import Identities
+from notify.store.apps import Apps
+from notify.store.keys import Keys
 
 __all__ = ("Authenticator",)
 
@@ -44,14 +45,16 @@ class _Verified(Struct, frozen=True):
 class Authenticator:
     def __init__(
         self,
-        identities: Identities,
+        apps: Apps,
+        keys: Keys,
         clock: Clock,
         *,
         admin_key: str,
         default_secret: str | None,
         trusted_origins: frozenset[str],
     ) -> None:
-        self._identities = identities
+        self._apps = apps
+        self._keys = keys
         self._clock = clock
         self._admin_key_hash = hash_key(admin_key)
         self._default_secret = default_secret
@@ -78,7 +81,7 @@ class Authenticator:
         """A user's token, and when it runs out."""
         now = self._clock.now()
         expires_at = (now + ttl).replace(microsecond=0)
-        secret = self._given_secret_of(app_id) or await self._identities.secret_of(app_id)
+        secret = self._given_secret_of(app_id) or await self._apps.secret_of(app_id)
         if secret is None:
             raise NotFoundError(f"There is no app {app_id}.")
         claims = {
@@ -100,7 +103,7 @@ class Authenticator:
             return Caller(DEFAULT_APP, frozenset(KEY_SCOPES), is_operator=True)
         if credential.count(".") == 2:  # noqa: PLR2004 - a JWT has three parts, an API key has one
             return await self._check_token(credential, digest)
-        caller = await self._identities.find_key(digest)
+        caller = await self._keys.find(digest)
         if caller is None:
             raise UnauthorizedError("This API key is unknown or revoked.")
         return caller
@@ -109,7 +112,7 @@ class Authenticator:
         known = self._verified.get(digest)
         try:
             app_id = _app_of(token) if known is None else known.caller.app_id
-            secret = self._given_secret_of(app_id) or await self._identities.leased_secret_of(app_id)
+            secret = self._given_secret_of(app_id) or await self._apps.leased_secret_of(app_id)
             if secret is None:
                 raise UnauthorizedError("This token is of an app that does not exist.")
             if known is None or known.secret != secret:

@@ -6,6 +6,7 @@ A WebSocket is a request too, answered with 101 or with a problem.
 import asyncio
 import re
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -14,6 +15,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from prometheus_client import Counter, Histogram
 
 from notify.api.answering import ANSWERING, Answering
+from notify.api.parts import PARTS
 from notify.core.errors import BodyTooSlowError
 from notify.core.ids import request_id as new_request_id
 from notify.live.awaiting import in_time
@@ -26,25 +28,25 @@ log = structlog.get_logger("notify.request")
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._\-]{1,128}")
 _UNMATCHED = "(none)"
-_REQUESTS = frozenset({ScopeType.HTTP, ScopeType.WEBSOCKET})
 _KEPT = ("type", "method", "path", "path_template", "auth")
 
 
 class Envelope:
-    def __init__(self, app: ASGIApp, metrics: Metrics, *, body_timeout_seconds: float) -> None:
+    def __init__(
+        self, app: ASGIApp, parts: Mapping[str, Any], metrics: Metrics, *, body_timeout_seconds: float
+    ) -> None:
         self._app = app
+        self._parts = parts
         self._metrics = metrics
         self._body_timeout_seconds = body_timeout_seconds
         self._counted: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         """Metrics by method, route and status, of which there are only so many."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in _REQUESTS:
-            await self._app(scope, receive, send)
-            return
         request_id = _request_id(scope)
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
+        state[PARTS] = self._parts
         state[TRANSPORT] = transport_of(send)
         # Never unbound: a request has a task of its own, and a live connection stays in it for long.
         structlog.contextvars.bind_contextvars(request_id=request_id)

@@ -1,5 +1,5 @@
-"""Litestar's route handlers, called with less in between. What our handlers ask for is there as long as the service is,
-so that it is looked up once, not for each request; and our guard wants no copy of the handler.
+"""Litestar's route handlers, called with less in between: what our handlers ask for is only looked up, and our
+guard wants no copy of the handler.
 """
 
 import inspect
@@ -14,6 +14,7 @@ from litestar.types import ASGIApp, ExceptionHandlersMap
 
 from notify.api.access import Connection
 from notify.api.answers import Answer
+from notify.api.parts import PART_NAMES, parts_of
 
 __all__ = ("delete", "get", "head", "patch", "post", "put")
 
@@ -61,8 +62,12 @@ def _ready_call(handler: HTTPRouteHandler) -> Call | None:
     is to make an answer of what it returns.
     """
     wanted = inspect.signature(handler.fn).parameters.keys() - {"request"}
-    provided = handler.resolve_dependencies()
-    if wanted - provided.keys() or handler.parsed_fn_signature.return_type.annotation not in _READY:
+    if wanted - PART_NAMES or handler.parsed_fn_signature.return_type.annotation not in _READY:
         return None
-    parts: dict[str, Any] = {name: provided[name].dependency() for name in wanted}
-    return partial(handler.fn, **parts)
+
+    def call(request: Request[Any, Any, Any]) -> Awaitable[Answer]:
+        parts = parts_of(request)
+        answer: Awaitable[Answer] = handler.fn(request, **{name: parts[name] for name in wanted})
+        return answer
+
+    return call

@@ -20,7 +20,7 @@ from notify.api.answers import (
     unchanged_since,
 )
 from notify.api.handlers import delete, get, post
-from notify.api.inputs import clock_of, position_at, read_body, read_query
+from notify.api.inputs import position_at, read_body, read_query
 from notify.api.messages import (
     ChangedAnswer,
     ChangesAnswer,
@@ -34,6 +34,7 @@ from notify.api.messages import (
     Owner,
     SnoozeBody,
 )
+from notify.api.parts import clock_of
 from notify.api.routes import route
 from notify.core.errors import (
     NotFoundError,

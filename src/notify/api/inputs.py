@@ -10,7 +10,7 @@ import msgspec
 from litestar.connection import ASGIConnection, Request
 from msgspec import Struct, inspect
 
-from notify.core.clock import Clock
+from notify.api.parts import settings_of
 from notify.core.decoding import decoded, field_error
 from notify.core.errors import (
     BodyTooLargeError,
@@ -20,9 +20,8 @@ from notify.core.errors import (
     UnsupportedMediaTypeError,
 )
 from notify.core.position import Position
-from notify.settings import Settings
 
-__all__ = ("NoQuery", "clock_of", "header", "position_at", "read_body", "read_query", "settings_of")
+__all__ = ("NoQuery", "header", "position_at", "read_body", "read_query")
 
 T = TypeVar("T")
 
@@ -104,16 +103,6 @@ def position_at(pointer: str, text: str) -> Position:
         return Position.parse(text)
     except MalformedPositionError as error:
         raise InvalidError.at(pointer, error.detail) from error
-
-
-def settings_of(request: Request[Any, Any, Any]) -> Settings:
-    settings: Settings = request.app.state.settings
-    return settings
-
-
-def clock_of(request: Request[Any, Any, Any]) -> Clock:
-    clock: Clock = request.app.state.clock
-    return clock
 
 
 async def _receive(request: Request[Any, Any, Any], limit: int, setting: str) -> bytes:

@@ -15,9 +15,10 @@ from notify.core.states import Status
 from notify.core.text import AppId, Line, NotificationType, UserId
 from notify.core.times import Time
 from notify.core.topic import Topic
+from notify.store.apps import App
 from notify.store.commands import SentItem
-from notify.store.identities import ApiKey, App
 from notify.store.inbox import Counts
+from notify.store.keys import ApiKey
 
 POSITION_PATTERN = r"^[0-9a-z]{1,32}\.(0|[1-9][0-9]{0,18})(\.[1-9][0-9]{0,18})?$(?!\n)"
 PositionText = Annotated[

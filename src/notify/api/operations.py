@@ -11,7 +11,8 @@ from litestar.params import FromPath
 from notify.api.access import Access, caller_of
 from notify.api.answers import Answer, json_answer
 from notify.api.handlers import delete, get, patch
-from notify.api.inputs import NoQuery, read_body, read_query, settings_of
+from notify.api.inputs import NoQuery, read_body, read_query
+from notify.api.parts import settings_of
 from notify.api.routes import route
 from notify.core.errors import NotFoundError
 from notify.core.notification import Edit, changes_of

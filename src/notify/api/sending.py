@@ -17,8 +17,9 @@ from msgspec import UNSET
 from notify.api.access import Access, caller_of, owner_of
 from notify.api.answers import Answer, json_answer
 from notify.api.handlers import patch, post
-from notify.api.inputs import NoQuery, clock_of, header, read_body, read_query, settings_of
+from notify.api.inputs import NoQuery, header, read_body, read_query
 from notify.api.messages import BatchAnswer, BatchBody, BatchItem, ChangedAnswer, Owner, SentAnswer
+from notify.api.parts import clock_of, settings_of
 from notify.api.routes import route
 from notify.core.decoding import decoded
 from notify.core.errors import (

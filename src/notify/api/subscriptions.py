@@ -11,8 +11,9 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from notify.api.access import Access, caller_of, inbox_of, owner_of
 from notify.api.answers import Answer, json_answer
 from notify.api.handlers import delete, get, post, put
-from notify.api.inputs import NoQuery, read_body, read_query, settings_of
+from notify.api.inputs import NoQuery, read_body, read_query
 from notify.api.messages import Limit, NameCursorText, Owner
+from notify.api.parts import settings_of
 from notify.api.routes import route
 from notify.core.cursor import cursor_after, name_in
 from notify.core.decoding import decoded

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
+from notify.api.application import application
 from notify.api.asyncapi import asyncapi_document
 from notify.api.openapi import openapi_document
-from notify.app import Service
 from notify.cli.surroundings import Problem, found_settings
 from notify.settings import SECRETS, Settings, allowed, documentation
 
@@ -54,8 +54,7 @@ def _document_options(path: str) -> Callable[[Callable[..., None]], Callable[...
 @_document_options("openapi/openapi.json")
 def openapi(*, check: bool, path: Path) -> None:
     """Write the OpenAPI document, or check the one that is there."""
-    unconnected = Settings(database_url="postgresql://", admin_key="none of its parts is used")
-    _keep(openapi_document(Service(unconnected).litestar), path, "openapi", check=check)
+    _keep(openapi_document(application()), path, "openapi", check=check)
 
 
 @click.command()

@@ -50,14 +50,14 @@ def create_app(app_id: str, name: str | None) -> None:
     """Make an app; prints the secret that signs its user tokens, this once."""
     _check("ID", app_id, AppId)
     _check("--name", name or app_id, Line)
-    new = with_service(lambda service: service.identities.create_app(app_id, name or app_id))
+    new = with_service(lambda service: service.apps.create(app_id, name or app_id))
     click.echo(f"app         {new.id}\njwt secret  {new.jwt_secret}")
 
 
 @apps.command("list")
 def list_apps() -> None:
     """List all apps."""
-    for app in with_service(lambda service: service.identities.apps(_MOST, None, None)):
+    for app in with_service(lambda service: service.apps.list_(_MOST, None, None)):
         click.echo(f"{app.id}  {app.name}")
 
 
@@ -76,7 +76,7 @@ def create_key(app_id: str, name: str, scopes: str) -> None:
     wanted = [scope.strip() for scope in scopes.split(",")]
     if not set(wanted) <= set(KEY_SCOPES):
         raise Problem(f"--scopes takes {', '.join(KEY_SCOPES)}, separated by commas.")
-    new = with_service(lambda service: service.identities.create_key(app_id, name, cast(list[KeyScope], wanted)))
+    new = with_service(lambda service: service.keys.create(app_id, name, cast(list[KeyScope], wanted)))
     click.echo(f"id      {new.id}\nscopes  {' '.join(new.scopes)}\nkey     {new.key}")
 
 
@@ -84,7 +84,7 @@ def create_key(app_id: str, name: str, scopes: str) -> None:
 @_app_option
 def list_keys(app_id: str) -> None:
     """List an app's API keys, the revoked ones too."""
-    for key in with_service(lambda service: service.identities.keys(app_id, _MOST, None)):
+    for key in with_service(lambda service: service.keys.list_(app_id, _MOST, None)):
         used = f"used {key.last_used_at:%Y-%m-%d %H:%M}" if key.last_used_at else "never used"
         click.echo(
             f"{key.id}  {key.prefix}…  {' '.join(key.scopes)}  {'revoked' if key.revoked_at else used}  {key.name}"
@@ -96,7 +96,7 @@ def list_keys(app_id: str) -> None:
 @_app_option
 def revoke_key(key_id: UUID, app_id: str) -> None:
     """Revoke an API key; it stops working at once."""
-    with_service(lambda service: service.identities.revoke_key(app_id, key_id))
+    with_service(lambda service: service.keys.revoke(app_id, key_id))
     click.echo("revoked")
 
 

@@ -36,5 +36,5 @@ async def _opened(service: Service) -> AsyncIterator[None]:
         await service.keep_default_secret()
         yield
     finally:
-        await service.identities.close()
+        await service.resources.close()
         await service.database.close()

@@ -5,7 +5,7 @@ import os
 import time
 from uuid import UUID
 
-__all__ = ("age_seconds", "request_id", "uuid7")
+__all__ = ("age_seconds", "named_at", "naming_time", "request_id", "uuid7")
 
 _VERSION_7 = 0x7 << 76
 _VARIANT = 0b10 << 62
@@ -22,7 +22,16 @@ def uuid7() -> UUID:
 
 def age_seconds(id_: UUID) -> float:
     """Of what was named by `uuid7`, in this process or another."""
-    return time.time() - (id_.int >> 80) / 1000
+    return naming_time() - named_at(id_)
+
+
+def named_at(id_: UUID) -> float:
+    """In seconds since 1970, by the clock of whoever named it."""
+    return (id_.int >> 80) / 1000
+
+
+def naming_time() -> float:
+    return time.time()
 
 
 def request_id() -> str:

@@ -17,8 +17,9 @@ import structlog
 
 from notify.core.clock import Clock
 from notify.core.errors import DatabaseAwayError, NotFoundError
-from notify.core.ids import age_seconds, uuid7
+from notify.core.ids import age_seconds, named_at, naming_time, uuid7
 from notify.live.connection import Connection
+from notify.live.database_time import DatabaseTime
 from notify.live.doorbell import Doorbell
 from notify.live.roster import Roster, Watcher
 from notify.metrics import Metrics
@@ -57,6 +58,7 @@ class Registry(Watcher):
         poll_seconds: float,
     ) -> None:
         self._sessions = sessions
+        self._database_time = DatabaseTime()
         self._roster = roster
         self._doorbell = doorbell
         self._clock = clock
@@ -155,7 +157,7 @@ class Registry(Watcher):
         """Ends what the user has open by now. What they open afterwards stays."""
         revocation = Revocation(uuid7(), key.app_id, user_id=key.user_id)
         await self._sessions.revoke_user(revocation)
-        self._revoke([revocation])
+        self._revoke([(revocation, naming_time())])
         self._doorbell.ring_revoked(revocation.id)
 
     async def _once_written(self, session_id: UUID, find: Callable[[], Awaitable[T]]) -> T:
@@ -198,25 +200,31 @@ class Registry(Watcher):
             self.compare()
 
     async def _revoke_named(self, revocation_ids: Sequence[UUID]) -> None:
-        self._revoke(await self._sessions.revocations(revocation_ids, 0))
+        await self._look(revocation_ids, 0)
 
-    def _revoke(self, revocations: Iterable[Revocation]) -> None:
-        """Ends what was open when it was revoked."""
+    async def _look(self, revocation_ids: Sequence[UUID], within_seconds: float) -> None:
+        asked = naming_time()
+        self._database_time.learn(asked, await self._sessions.time(), naming_time())
+        found = await self._sessions.revocations(revocation_ids, within_seconds)
+        self._revoke((revocation, self._database_time.here(revocation.revoked_at)) for revocation in found)
+
+    def _revoke(self, revocations: Iterable[tuple[Revocation, float]]) -> None:
+        """Ends what was open when it was revoked, by the clock that names sessions."""
         users: dict[InboxKey, float] = {}
-        for revocation in revocations:
+        for revocation, revoked_at in revocations:
             if revocation.id in self._heard:
                 continue
             self._heard[revocation.id] = self._clock.monotonic()
             if revocation.user_id is not None:
                 key = InboxKey(revocation.app_id, revocation.user_id)
-                users[key] = min(revocation.age_seconds, users.get(key, revocation.age_seconds))
+                users[key] = max(revoked_at, users.get(key, revoked_at))
             else:
                 connection = self._roster.get(str(revocation.session_id))
                 if connection is not None and connection.key.app_id == revocation.app_id:
                     self._roster.end(connection, "revoked")
         if users:
             for connection in self._roster.find(lambda connection: connection.key in users):
-                if age_seconds(UUID(connection.session)) >= users[connection.key]:
+                if named_at(UUID(connection.session)) <= users[connection.key]:
                     self._roster.end(connection, "revoked")
 
     # Telling the others
@@ -268,7 +276,7 @@ class Registry(Watcher):
         now = self._clock.monotonic()
         within_seconds = now - self._looked_at + _OVERLAP_SECONDS
         self._heard = {id_: since for id_, since in self._heard.items() if since >= now - within_seconds}
-        self._revoke(await self._sessions.revocations([], within_seconds))
+        await self._look([], within_seconds)
         self._looked_at = now
 
     async def _write(self) -> None:

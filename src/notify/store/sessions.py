@@ -61,13 +61,13 @@ class Presence(Struct, frozen=True):
 
 
 class Revocation(Struct, frozen=True):
-    """All sessions that a user has by now have to end, or one."""
+    """All sessions that a user had at that moment of the database's have to end, or one."""
 
     id: UUID
     app_id: str
     user_id: str | None = None
     session_id: UUID | None = None
-    age_seconds: float = 0.0
+    revoked_at: float = 0.0
 
 
 class Sessions:
@@ -145,6 +145,12 @@ class Sessions:
     async def expiries(self, session_ids: Sequence[UUID]) -> dict[UUID, float | None]:
         rows = await self._database.fetch("session_look", session_ids)
         return {row["id"]: row["expires_at"] for row in rows}
+
+    async def time(self) -> float:
+        """The database's, in seconds since 1970."""
+        rows = await self._database.fetch("session_time")
+        seconds: float = rows[0]["seconds"]
+        return seconds
 
     async def revocations(self, ids: Sequence[UUID], within_seconds: float) -> list[Revocation]:
         """These, and those of the last while."""

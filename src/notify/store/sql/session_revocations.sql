@@ -1,5 +1,4 @@
--- session_revocations: revocations by name, and those of the last while, with how long ago they were.
-SELECT id, app_id, user_id, session_id,
-    extract(epoch FROM clock_timestamp() - revoked_at)::double precision AS age_seconds
+-- session_revocations: revocations by name, and those of the last while.
+SELECT id, app_id, user_id, session_id, extract(epoch FROM revoked_at)::double precision AS revoked_at
 FROM notify.revocations
 WHERE id = ANY ($1::uuid[]) OR revoked_at > now() - make_interval(secs => $2::double precision)

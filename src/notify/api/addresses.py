@@ -1,0 +1,69 @@
+"""From which address a request comes, where proxies stand between."""
+
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Any
+
+from litestar.connection import ASGIConnection
+
+from notify.api.parts import parts_of
+
+__all__ = ("Address", "ClientAddresses", "Network", "address_of")
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+_FORWARDED_FOR = b"x-forwarded-for"
+
+
+class ClientAddresses:
+    def __init__(self, trusted_proxies: Sequence[Network]) -> None:
+        self._trusted_proxies = trusted_proxies
+
+    def of(self, scope: Any) -> Address | None:
+        """The nearest address that is not a proxy of ours. What stands left of it in the header, anyone may have
+        written. None on a Unix socket whose proxy says nothing.
+        """
+        peer = scope["client"]
+        address = None if peer is None else _parsed(peer[0])
+        if not self._trusted_proxies or not self._is_trusted(address):
+            return address
+        for text in reversed(_forwarded_for(scope)):
+            forwarded = _parsed(text)
+            if forwarded is None:
+                break
+            address = forwarded
+            if not self._is_trusted(address):
+                break
+        return address
+
+    def _is_trusted(self, address: Address | None) -> bool:
+        return address is not None and any(address in network for network in self._trusted_proxies)
+
+
+def address_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Address | None:
+    addresses: ClientAddresses = parts_of(connection)["addresses"]
+    return addresses.of(connection.scope)
+
+
+def _forwarded_for(scope: Any) -> list[str]:
+    return [
+        text
+        for name, value in scope["headers"]
+        if name == _FORWARDED_FOR
+        for text in value.decode("latin-1").split(",")
+    ]
+
+
+def _parsed(text: str) -> Address | None:
+    text = text.strip()
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address
