@@ -14,6 +14,7 @@ from notify.api.inputs import header
 from notify.core.clock import Clock
 from notify.core.errors import ExpiredError, ForbiddenError, NotFoundError, UnauthorizedError
 from notify.core.identity import DEFAULT_APP, KEY_SCOPES, TOKEN_SCOPES, Caller, hash_key
+from notify.core.ids import uuid7
 from notify.core.text import AppId, UserId
 from notify.store.apps import Apps
 from notify.store.keys import Keys
@@ -33,6 +34,8 @@ class _Claims(Struct):
     sub: UserId
     exp: Annotated[float, Meta(le=_LAST_SECOND)]
     scope: str = "inbox"
+    jti: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
+    iat: Annotated[float, Meta(le=_LAST_SECOND)] | None = None
 
 
 class _Verified(Struct, frozen=True):
@@ -88,7 +91,8 @@ class Authenticator:
             "sub": user_id,
             "app": app_id,
             "scope": " ".join(scopes),
-            "iat": int(now.timestamp()),
+            "jti": str(uuid7()),
+            "iat": now.timestamp(),
             "exp": int(expires_at.timestamp()),
         }
         return jwt.encode(claims, secret, algorithm=_ALGORITHM), expires_at
@@ -116,7 +120,7 @@ class Authenticator:
             if secret is None:
                 raise UnauthorizedError("This token is of an app that does not exist.")
             if known is None or known.secret != secret:
-                known = self._verified[digest] = _Verified(secret, _verify(token, secret, app_id))
+                known = self._verified[digest] = _Verified(secret, _verify(token, digest, secret, app_id))
                 if len(self._verified) > _MOST_VERIFIED:
                     del self._verified[next(iter(self._verified))]
         except (jwt.PyJWTError, msgspec.ValidationError, ValueError) as error:
@@ -149,7 +153,7 @@ def _app_of(token: str) -> str:
     return msgspec.convert(unchecked.get("app", DEFAULT_APP), AppId)
 
 
-def _verify(token: str, secret: str, app_id: str) -> Caller:
+def _verify(token: str, digest: bytes, secret: str, app_id: str) -> Caller:
     payload = jwt.decode(
         token,
         secret,
@@ -166,7 +170,14 @@ def _verify(token: str, secret: str, app_id: str) -> Caller:
     claims = msgspec.convert(payload, _Claims)
     claims.sub.encode()  # JSON may hold half of a surrogate pair, which no text of ours may
     scopes = frozenset(claims.scope.split())
-    return Caller(app_id, scopes.intersection(TOKEN_SCOPES), user_id=claims.sub, expires_at=claims.exp)
+    return Caller(
+        app_id,
+        scopes.intersection(TOKEN_SCOPES),
+        user_id=claims.sub,
+        expires_at=claims.exp,
+        token_id=claims.jti or digest.hex(),
+        issued_at=claims.iat,
+    )
 
 
 def _credential_in(connection: ASGIConnection[Any, Any, Any, Any]) -> str | None:

@@ -42,6 +42,9 @@ class Route(Struct, frozen=True):
     statuses_too: tuple[int, ...]
     """Other statuses with the same answer."""
 
+    audited: bool
+    """Whether each call is an administrative act that the audit log tells of."""
+
 
 def route(
     access: Access,
@@ -57,6 +60,7 @@ def route(
     media_type: str = "application/json",
     touches_database: bool = True,
     statuses_too: tuple[int, ...] = (),
+    audited: bool = False,
 ) -> dict[str, Any]:
     """The `opt` of a handler."""
     # Every route refuses a parameter that it does not know.
@@ -80,5 +84,6 @@ def route(
         every,
         media_type,
         statuses_too,
+        audited,
     )
     return {"access": access, "route": described}

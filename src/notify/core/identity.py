@@ -35,6 +35,12 @@ class Caller(Struct, frozen=True):
     expires_at: float | None = None
     """When a user's token runs out, in seconds since 1970."""
 
+    token_id: str | None = None
+    """What names a user's token: its `jti`, or its hash where it has none."""
+
+    issued_at: float | None = None
+    """When a user's token says that it was made."""
+
     is_operator: bool = False
 
 
