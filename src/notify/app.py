@@ -14,10 +14,12 @@ from notify.api.auth import Authenticator
 from notify.api.cors import Cors
 from notify.api.envelope import Envelope
 from notify.api.health import Readiness
+from notify.api.hosts import checking_hosts
 from notify.api.lifespan import Lifespan
 from notify.api.socket import SocketParts
 from notify.core.clock import Clock, SystemClock
 from notify.core.identity import DEFAULT_APP
+from notify.core.names import Origins
 from notify.live.connection import Parts
 from notify.live.doorbell import (
     COMPARE_ALL,
@@ -210,7 +212,7 @@ class Service:
             self.clock,
             admin_key=settings.admin_key,
             default_secret=settings.jwt_secret,
-            trusted_origins=frozenset(settings.cors_origins) - {"*"},
+            trusted_origins=Origins(settings.cors_origins),
         )
         self.asgi = self.serving(application())
 
@@ -218,7 +220,7 @@ class Service:
         """These routes with everything around them."""
         return Lifespan(
             Envelope(
-                Cors(routes, self.settings.cors_origins),
+                checking_hosts(Cors(routes, self.settings.cors_origins), self.settings.allowed_hosts),
                 self._parts(),
                 self.metrics,
                 body_timeout_seconds=self.settings.body_timeout_seconds,

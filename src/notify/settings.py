@@ -35,7 +35,9 @@ Seconds = Annotated[float, Meta(gt=0, le=3600)]
 # host, a port or a database, and shown in messages.
 _HOST = r"(\[[0-9A-Fa-f:.]+\]|[^@/?#:,\[\]\s]*)(:\d*)?"
 _POSTGRES_URL = rf"^postgres(ql)?://([^@/?#\s]*@)?{_HOST}(,{_HOST})*(/[^@/?#\s]*)?(\?[^#\s]*)?$"
-_ORIGIN = r"^(\*|https?://[^/\s*]+)$"
+# `*.` stands for names below one that has a dot: nobody means every page of `https://*.com`.
+_ORIGIN = r"^(\*|https?://(\*\.[a-z0-9_\-]+\.)?[^/\s*]+)$"
+_HOST_NAME = r"^(\*\.)?[A-Za-z0-9_.\-]+$|^\[[0-9A-Fa-f:.]+\]$"
 _NETWORK = r"^([0-9.]{7,15}|[0-9A-Fa-f:.]{2,45})(/[0-9]{1,3})?$"
 _NAME = r"^[a-z_][a-z0-9_]{0,47}$"
 
@@ -95,8 +97,13 @@ class Settings(Struct, frozen=True, kw_only=True):
     """The longest life a user token may be given."""
 
     cors_origins: list[Annotated[str, Meta(pattern=_ORIGIN)]] = []
-    """Origins, separated by commas, whose pages may call the service; `*` means any, then without credentials. Empty:
-    none."""
+    """Origins, separated by commas, whose pages may call the service; `https://*.shop.example` means every host below
+    shop.example, `*` means any origin, then without credentials. Empty: none."""
+
+    allowed_hosts: list[Annotated[str, Meta(pattern=_HOST_NAME)]] = []
+    """Names, separated by commas, by which the service may be called; `*.shop.example` means every host below
+    shop.example. What else a `Host` header says is answered with 421, except at `/health/…` and `/metrics`. Empty:
+    any."""
 
     trusted_proxies: list[Annotated[str, Meta(pattern=_NETWORK)]] = []
     """Addresses or networks, separated by commas, of proxies in front. From them, and from nobody else, the address of
@@ -258,7 +265,8 @@ SECRETS = frozenset({"database_url", "listen_database_url", "admin_key", "jwt_se
 
 _PATTERNS = {
     _POSTGRES_URL: "a URL that begins with postgresql://, `/`, `@` and the like in its password percent-encoded",
-    _ORIGIN: "an origin such as https://shop.example, or *",
+    _ORIGIN: "an origin such as https://shop.example or https://*.shop.example, or *",
+    _HOST_NAME: "a host such as notify.example or *.shop.example, without a port",
     _NETWORK: "an address or a network such as 10.0.0.0/8",
     _NAME: "up to 48 small letters, digits and underscores",
 }

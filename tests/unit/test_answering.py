@@ -11,6 +11,7 @@ from uvicorn.server import ServerState
 from notify.api.answers import json_answer
 from notify.api.envelope import Envelope
 from notify.api.protocol import HttpProtocol
+from notify.api.security_headers import SECURITY_HEADERS
 from notify.metrics import Metrics
 from support.waiting import eventually
 
@@ -88,6 +89,7 @@ async def test_an_answer_is_one_write(connection: tuple[HttpProtocol, Wire]) -> 
         b"content-length": b"12",
         b"cache-control": b"no-store",
         b"x-request-id": b"mine",
+        **dict(SECURITY_HEADERS),
     }
     assert not wire.is_closed
 

@@ -4,7 +4,8 @@ from typing import Any
 
 from litestar.types import Scope, Send
 
-from notify.api.problems import as_problem, refuse_handshake
+from notify.api.problems import as_problem, refuse
+from notify.api.security_headers import SECURITY_HEADERS
 from notify.core.errors import InternalError, NotFoundError, ProblemError
 
 __all__ = ("ANSWERING", "Answering", "answering", "keep_failure")
@@ -22,7 +23,7 @@ class Answering:
     def __init__(self, send: Send, request_id: str, status: int) -> None:
         self._send = send
         self._request_id = request_id
-        self.headers = [(b"x-request-id", request_id.encode())]
+        self.headers = [(b"x-request-id", request_id.encode()), *SECURITY_HEADERS]
         self.status = status
         """What it was answered with, or would be if nothing came."""
         self.failure: Exception | None = None
@@ -35,7 +36,7 @@ class Answering:
             message["headers"] = [*message["headers"], *self.headers]
         elif kind == "websocket.close" and not self.status:
             # All that Litestar says of what fails before a handler has accepted.
-            await refuse_handshake(self, _problem_before_acceptance(self.failure), self._request_id)
+            await refuse("websocket", self, _problem_before_acceptance(self.failure), self._request_id)
             return
         await self._send(message)
 

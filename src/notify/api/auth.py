@@ -15,6 +15,7 @@ from notify.core.clock import Clock
 from notify.core.errors import ExpiredError, ForbiddenError, NotFoundError, UnauthorizedError
 from notify.core.identity import DEFAULT_APP, KEY_SCOPES, TOKEN_SCOPES, Caller, hash_key
 from notify.core.ids import uuid7
+from notify.core.names import Origins
 from notify.core.text import AppId, UserId
 from notify.store.apps import Apps
 from notify.store.keys import Keys
@@ -54,7 +55,7 @@ class Authenticator:
         *,
         admin_key: str,
         default_secret: str | None,
-        trusted_origins: frozenset[str],
+        trusted_origins: Origins,
     ) -> None:
         self._apps = apps
         self._keys = keys

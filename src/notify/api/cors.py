@@ -1,15 +1,15 @@
 """Cross-origin requests: which pages of other origins a browser may let call the service."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from notify.api.answering import answering
+from notify.core.names import ANY_ORIGIN, Origins
 
 __all__ = ("Cors",)
 
-_ANY = "*"
 _VARY = (b"vary", b"Origin")
 _EXPOSED = (b"access-control-expose-headers", b"ETag, Idempotency-Replayed, Retry-After, X-Request-ID")
 _PREFLIGHT = (
@@ -32,13 +32,14 @@ class Cors:
     An origin that is not listed is refused nothing here: without these headers its browser keeps the answer from it.
     """
 
-    def __init__(self, app: ASGIApp, origins: Sequence[str]) -> None:
+    def __init__(self, app: ASGIApp, origins: Collection[str]) -> None:
         self._app = app
-        self._takes_any = _ANY in origins
-        self._origins = frozenset(origin.encode() for origin in origins)
+        self._takes_none = not origins
+        self._takes_any = ANY_ORIGIN in origins
+        self._origins = Origins(origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != ScopeType.HTTP or not self._origins:
+        if scope["type"] != ScopeType.HTTP or self._takes_none:
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
@@ -56,7 +57,7 @@ class Cors:
             return ()
         if self._takes_any:
             # Never with credentials: any page could then act as its visitor.
-            return ((b"access-control-allow-origin", _ANY.encode()),)
-        if origin in self._origins:
+            return ((b"access-control-allow-origin", ANY_ORIGIN.encode()),)
+        if origin.decode("latin-1") in self._origins:
             return ((b"access-control-allow-origin", origin), (b"access-control-allow-credentials", b"true"))
         return ()

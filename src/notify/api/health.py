@@ -139,4 +139,4 @@ class HealthController(Controller):
         except (DatabaseAwayError, TimeoutError):
             # A scrape is worth most when the database is away; the outbox keeps its last figures.
             pass
-        return Response(metrics.exposition(), media_type=metrics.content_type)
+        return Response(metrics.exposition(), media_type=metrics.content_type, headers={"Cache-Control": "no-store"})

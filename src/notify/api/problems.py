@@ -1,6 +1,6 @@
 """Problems on the wire (RFC 9457), for everything that can go wrong."""
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import structlog
@@ -23,7 +23,7 @@ from notify.core.errors import (
 )
 from notify.core.problem import problem_of
 
-__all__ = ("PROBLEM_MEDIA_TYPE", "as_problem", "exception_handlers", "refuse_handshake")
+__all__ = ("PROBLEM_MEDIA_TYPE", "as_problem", "exception_handlers", "refuse")
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 
@@ -56,17 +56,20 @@ def as_problem(error: Exception) -> ProblemError:
     return InternalError()
 
 
-async def refuse_handshake(send: Send, error: ProblemError, request_id: str | None) -> None:
-    """Answers a WebSocket that was not accepted: with a real status and a problem, as any other request."""
+async def refuse(kind: Literal["http", "websocket"], send: Send, error: ProblemError, request_id: str | None) -> None:
+    """Answers what no handler answers. A WebSocket that was not accepted gets a real status and a problem as well."""
     body, headers = _body_and_headers(error, request_id)
     headers["Content-Type"] = PROBLEM_MEDIA_TYPE
     raw_headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-    await send({"type": "websocket.http.response.start", "status": error.status, "headers": raw_headers})
-    await send({"type": "websocket.http.response.body", "body": body, "more_body": False})
+    prefix = "http" if kind == "http" else "websocket.http"
+    start: Any = {"type": f"{prefix}.response.start", "status": error.status, "headers": raw_headers}
+    rest: Any = {"type": f"{prefix}.response.body", "body": body, "more_body": False}
+    await send(start)
+    await send(rest)
 
 
 def _body_and_headers(error: ProblemError, request_id: str | None) -> tuple[bytes, dict[str, str]]:
-    headers: dict[str, str] = {}
+    headers = {"Cache-Control": "no-store"}
     if error.retry_after_seconds is not None:
         headers["Retry-After"] = str(error.retry_after_seconds)
     if error.status == BodyTooSlowError.status:

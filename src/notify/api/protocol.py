@@ -2,12 +2,15 @@
 and a request's head is bounded.
 """
 
+from typing import NoReturn
+
 import msgspec
 import structlog
 from uvicorn._types import ASGI3Application, ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from notify.api.problems import PROBLEM_MEDIA_TYPE
+from notify.api.security_headers import SECURITY_LINES
 from notify.core.errors import HeadTooLargeError, MalformedRequestError, ProblemError
 from notify.core.ids import request_id as new_request_id
 from notify.core.problem import problem_of
@@ -20,30 +23,57 @@ _MOST_HEAD_BYTES = 64 * 1024
 
 
 class HttpProtocol(HttpToolsProtocol):
-    _in_head = False
-    _head_bytes = 0
+    _is_past_head = False
+    _in_lines = False
+    """Of the head, or of the trailer that may follow a chunked body."""
+
+    _line_bytes = 0
     _refusal: ProblemError | None = None
 
     def data_received(self, data: bytes) -> None:
-        was_in_head = self._in_head
+        was_in_lines = self._in_lines
         super().data_received(data)
         # The parser hands a header over when it has all of it, so that an endless one is seen only here.
-        if was_in_head and self._in_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > _MOST_HEAD_BYTES and not self.transport.is_closing():
+        if was_in_lines and self._in_lines:
+            self._line_bytes += len(data)
+            if self._line_bytes > _MOST_HEAD_BYTES and not self.transport.is_closing():
                 self._refuse(HeadTooLargeError())
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._in_head = True
-        self._head_bytes = 0
+        self._is_past_head = False
+        self._in_lines = True
+        self._line_bytes = 0
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # A trailer would join the headers, past whatever a proxy in front has checked or set there.
+        if not self._is_past_head:
+            super().on_header(name, value)
+
+    def on_chunk_header(self) -> None:
+        self._in_lines = True
+        self._line_bytes = 0
+
+    def on_body(self, body: bytes) -> None:
+        self._in_lines = False
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._in_lines = False
+        super().on_message_complete()
 
     def on_headers_complete(self) -> None:
-        self._in_head = False
-        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > _MOST_HEAD_BYTES:
-            # The parser turns what is raised here into an error of its own, for which `send_400_response` is called.
-            self._refusal = HeadTooLargeError()
-            raise self._refusal
+        self._is_past_head = True
+        self._in_lines = False
+        length, hosts = len(self.url), 0
+        for name, value in self.headers:
+            length += len(name) + len(value)
+            hosts += name == b"host"
+        if length > _MOST_HEAD_BYTES:
+            self._stop(HeadTooLargeError())
+        # Of two, a proxy in front may have gone by the other (RFC 9112, 3.2).
+        if hosts != 1 and (hosts or self.parser.get_http_version() == "1.1"):
+            self._stop(MalformedRequestError())
         super().on_headers_complete()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
@@ -54,17 +84,27 @@ class HttpProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - ours says more
         self._refuse(self._refusal or MalformedRequestError())
 
+    def _stop(self, refusal: ProblemError) -> NoReturn:
+        """The parser turns what is raised here into an error of its own, for which `send_400_response` is called."""
+        self._refusal = refusal
+        raise refusal
+
     def _refuse(self, error: ProblemError) -> None:
-        answering = self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete
-        if not answering:
+        before = self.cycle
+        if before is not None and not before.more_body and not before.response_started:
+            # What is refused came after a whole request, whose answer must not be taken from it.
+            before.keep_alive = False
+            self.flow.pause_reading()
+            return
+        if before is None or not before.response_started or before.response_complete:
             request_id = new_request_id()
             log.warning("a request was refused", action="request_refused", status=error.status, request_id=request_id)
             body = msgspec.json.encode(problem_of(error, request_id))
             head = (
                 f"content-type: {PROBLEM_MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\n"
-                f"x-request-id: {request_id}\r\nconnection: close\r\n\r\n"
+                f"x-request-id: {request_id}\r\ncache-control: no-store\r\nconnection: close\r\n"
             )
-            self.transport.write(STATUS_LINE[error.status] + head.encode() + body)
+            self.transport.write(b"".join((STATUS_LINE[error.status], head.encode(), SECURITY_LINES, b"\r\n", body)))
         self.transport.close()
 
 

@@ -14,7 +14,7 @@ from notify.api.access import Access, caller_of, check_access, refusal_of
 from notify.api.auth import Authenticator
 from notify.api.handlers import get
 from notify.api.inputs import position_at, read_query
-from notify.api.problems import refuse_handshake
+from notify.api.problems import refuse
 from notify.api.sending import CREATE, command_of, idempotency_key
 from notify.api.stream import LiveQuery, visitor_of
 from notify.core.clock import Clock
@@ -114,7 +114,7 @@ async def _refuse(socket: WebSocket[Any, Any, Any], problem: ProblemError, agree
     """A browser cannot see why a handshake was refused. Who speaks our subprotocol is let in, told, and sent away."""
     farewell = None if agreement is None or agreement.name is None else _farewell(problem)
     if agreement is None or farewell is None:
-        await refuse_handshake(socket.send, problem, socket.scope["state"].get("request_id"))
+        await refuse("websocket", socket.send, problem, socket.scope["state"].get("request_id"))
         return
     bye, closing = farewell
     await socket.send({"type": "websocket.accept", "subprotocol": agreement.name, "headers": []})

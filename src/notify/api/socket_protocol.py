@@ -14,6 +14,7 @@ from websockets.frames import CloseCode, Frame
 from websockets.http11 import Request, Response
 
 from notify.api.problems import PROBLEM_MEDIA_TYPE
+from notify.api.security_headers import SECURITY_HEADERS
 from notify.core.errors import HeadTooLargeError, MalformedRequestError, ProblemError
 from notify.core.ids import request_id as new_request_id
 from notify.core.problem import problem_of
@@ -177,6 +178,8 @@ class SocketProtocol(WebSocketsSansIOProtocol):
                 "Content-Length": str(len(body)),
                 "Connection": "close",
                 "X-Request-ID": request_id,
+                "Cache-Control": "no-store",
+                **{name.decode(): value.decode() for name, value in SECURITY_HEADERS},
             }
         )
         self.handshake_complete = self.close_sent = True

@@ -24,6 +24,7 @@ __all__ = (
     "MalformedPositionError",
     "MalformedRequestError",
     "MethodNotAllowedError",
+    "MisdirectedError",
     "NotFoundError",
     "OverloadedError",
     "PositionUnknownError",
@@ -214,6 +215,13 @@ class HeadTooLargeError(ProblemError):
     slug = "head-too-large"
     title = "The request's path, query and headers are too large"
     advice = "Send at most 64 KiB of them; what is long belongs in the body."
+
+
+class MisdirectedError(ProblemError):
+    status = 421
+    slug = "misdirected"
+    title = "The service is not called by that name"
+    advice = "Use the address that the operator gave you; NOTIFY_ALLOWED_HOSTS lists the names that are taken."
 
 
 class InvalidError(ProblemError):
