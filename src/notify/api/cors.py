@@ -11,7 +11,10 @@ __all__ = ("Cors",)
 
 _ANY = "*"
 _VARY = (b"vary", b"Origin")
-_EXPOSED = (b"access-control-expose-headers", b"ETag, Idempotency-Replayed, Retry-After, X-Request-ID")
+_EXPOSED = (
+    b"access-control-expose-headers",
+    b"ETag, Idempotency-Replayed, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID",
+)
 _PREFLIGHT = (
     (b"access-control-allow-methods", b"GET, POST, PUT, PATCH, DELETE"),
     (

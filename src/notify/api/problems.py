@@ -23,7 +23,7 @@ from notify.core.errors import (
 )
 from notify.core.problem import problem_of
 
-__all__ = ("PROBLEM_MEDIA_TYPE", "as_problem", "exception_handlers", "refuse_handshake")
+__all__ = ("PROBLEM_MEDIA_TYPE", "as_problem", "exception_handlers", "raw_problem", "refuse_handshake")
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 
@@ -58,11 +58,16 @@ def as_problem(error: Exception) -> ProblemError:
 
 async def refuse_handshake(send: Send, error: ProblemError, request_id: str | None) -> None:
     """Answers a WebSocket that was not accepted: with a real status and a problem, as any other request."""
+    headers, body = raw_problem(error, request_id)
+    await send({"type": "websocket.http.response.start", "status": error.status, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": body, "more_body": False})
+
+
+def raw_problem(error: ProblemError, request_id: str | None) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """Headers and body."""
     body, headers = _body_and_headers(error, request_id)
     headers["Content-Type"] = PROBLEM_MEDIA_TYPE
-    raw_headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-    await send({"type": "websocket.http.response.start", "status": error.status, "headers": raw_headers})
-    await send({"type": "websocket.http.response.body", "body": body, "more_body": False})
+    return [(name.lower().encode(), value.encode()) for name, value in headers.items()], body
 
 
 def _body_and_headers(error: ProblemError, request_id: str | None) -> tuple[bytes, dict[str, str]]:

@@ -1,6 +1,9 @@
 """HTTP on the socket as uvicorn speaks it, but what it refuses before there is a request is a problem like any other,
-and a request's head is bounded.
+and a request's head is bounded, in bytes and in time.
 """
+
+import asyncio
+from typing import Any
 
 import msgspec
 import structlog
@@ -8,7 +11,9 @@ from uvicorn._types import ASGI3Application, ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from notify.api.problems import PROBLEM_MEDIA_TYPE
-from notify.core.errors import HeadTooLargeError, MalformedRequestError, ProblemError
+from notify.api.shedding import NO_ROOM
+from notify.api.transports import Transports
+from notify.core.errors import HeadTooLargeError, HeadTooSlowError, MalformedRequestError, ProblemError
 from notify.core.ids import request_id as new_request_id
 from notify.core.problem import problem_of
 
@@ -22,16 +27,56 @@ _MOST_HEAD_BYTES = 64 * 1024
 class HttpProtocol(HttpToolsProtocol):
     _in_head = False
     _head_bytes = 0
+    _owes = True
     _refusal: ProblemError | None = None
+
+    def __init__(self, *arguments: Any, transports: Transports, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._transports = transports
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._transports.came(self, self.connections)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transports.left(self)
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         was_in_head = self._in_head
         super().data_received(data)
-        # The parser hands a header over when it has all of it, so that an endless one is seen only here.
-        if was_in_head and self._in_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > _MOST_HEAD_BYTES and not self.transport.is_closing():
-                self._refuse(HeadTooLargeError())
+        if self._in_head and not self.transport.is_closing():
+            if not self._owes:
+                self._is_owing()
+            # The parser hands a header over when it has all of it, so that an endless one is seen only here.
+            if was_in_head:
+                self._head_bytes += len(data)
+                if self._head_bytes > _MOST_HEAD_BYTES:
+                    self._refuse(HeadTooLargeError())
+
+    # What it owes
+
+    def _is_owing(self) -> None:
+        self._owes = True
+        self._transports.owes(self)
+
+    def _has_paid(self) -> None:
+        self._owes = False
+        self._transports.has_paid(self)
+
+    def too_late(self) -> None:
+        if self.transport.is_closing():
+            return
+        if self._in_head:
+            self._refuse(HeadTooSlowError())
+        else:
+            # It said nothing at all, or goes on with a body that was answered.
+            self.transport.close()
+
+    def give_way(self) -> None:
+        self.transport.abort()
+
+    # A request
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -40,11 +85,36 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
+        if self._owes:
+            self._has_paid()
         if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > _MOST_HEAD_BYTES:
             # The parser turns what is raised here into an error of its own, for which `send_400_response` is called.
             self._refusal = HeadTooLargeError()
             raise self._refusal
+        if not self._transports.is_extra(self):
+            super().on_headers_complete()
+            return
+        self.scope["state"] = {**self.app_state, NO_ROOM: True}
         super().on_headers_complete()
+        if self.cycle is not None:
+            self.cycle.keep_alive = False
+
+    def handle_websocket_upgrade(self) -> None:
+        if self._transports.is_extra(self):
+            self.app_state = self.app_state | {NO_ROOM: True}
+        self._transports.left(self)
+        super().handle_websocket_upgrade()
+
+    def on_message_complete(self) -> None:
+        if self._owes:
+            self._has_paid()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        # Uvicorn would read on for as long as there is more, and throw it away.
+        if self.cycle.response_complete and self.cycle.more_body and not self.transport.is_closing():
+            self._is_owing()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         # Uvicorn makes the cycle itself and leaves no place to say of which class.
