@@ -16,10 +16,12 @@ from notify.api.envelope import Envelope
 from notify.api.health import Readiness
 from notify.api.hosts import checking_hosts
 from notify.api.lifespan import Lifespan
+from notify.api.rate_limits import RateLimits
 from notify.api.socket import SocketParts
 from notify.core.clock import Clock, SystemClock
 from notify.core.identity import DEFAULT_APP
 from notify.core.names import Origins
+from notify.live.admission import Admission, AdmissionLimits
 from notify.live.connection import Parts
 from notify.live.doorbell import (
     COMPARE_ALL,
@@ -186,6 +188,18 @@ class Service:
             send_timeout_seconds=settings.send_timeout_seconds,
             most_per_user=settings.max_connections_per_user,
         )
+        self.admission = Admission(
+            self.roster,
+            self.clock,
+            self.metrics,
+            AdmissionLimits(
+                connections=settings.max_connections,
+                connections_per_address=settings.max_connections_per_address,
+                connects_per_second=settings.connects_per_second,
+                connect_burst=settings.connect_burst,
+            ),
+        )
+        self.rate_limits = RateLimits(settings, self.clock, self.metrics)
         self.doorbell = Doorbell(settings.database_url, settings.schema, self.clock)
         self.sessions = Sessions(self.database)
         self.registry = Registry(
@@ -224,6 +238,7 @@ class Service:
                 self._parts(),
                 self.metrics,
                 body_timeout_seconds=self.settings.body_timeout_seconds,
+                most_requests=self.settings.max_requests,
             ),
             self.running,
         )
@@ -321,6 +336,7 @@ class Service:
         """By the names that handlers ask for them."""
         live = Parts(self.hub, self.snapshots, self.devices, self.clock, self.metrics, self.roster)
         return {
+            "admission": self.admission,
             "addresses": ClientAddresses([ip_network(each) for each in self.settings.trusted_proxies]),
             "apps": self.apps,
             "authenticator": self.authenticator,
@@ -338,6 +354,7 @@ class Service:
             "parts": live,
             "policies": self.policies,
             "publications": self.publications,
+            "rate_limits": self.rate_limits,
             "readiness": Readiness(self.database, self.listener, self.roster),
             "registry": self.registry,
             "roster": self.roster,
@@ -345,7 +362,15 @@ class Service:
             "sessions": self.sessions,
             "settings": self.settings,
             "socket_parts": SocketParts(
-                live, self.roster, self.writer, self.bulk_marks, self.authenticator, self.clock, self.settings
+                live,
+                self.roster,
+                self.admission,
+                self.rate_limits,
+                self.writer,
+                self.bulk_marks,
+                self.authenticator,
+                self.clock,
+                self.settings,
             ),
             "subscriptions": self.subscriptions,
             "topics": self.topics,

@@ -121,6 +121,22 @@ class Metrics:
             ["type", "outcome"],
             registry=registry,
         )
+        self.limited = Counter(
+            "notify_limited",
+            "Requests and connections that a limit turned away, by limit.",
+            ["limit"],
+            registry=registry,
+        )
+        self.limit_buckets = Gauge(
+            "notify_limit_buckets",
+            "Callers, users or addresses that a limit remembers because they used some of it lately.",
+            ["limit"],
+            registry=registry,
+        )
+        self.requests_under_way = Gauge(
+            "notify_requests_under_way", "Requests that are being answered.", registry=registry
+        )
+        self.sockets = Gauge("notify_sockets", "TCP connections.", registry=registry)
         self.resets = Counter(
             "notify_resets", "Positions that could not be resumed from, by reason.", ["reason"], registry=registry
         )

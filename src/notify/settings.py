@@ -29,6 +29,7 @@ __all__ = (
 )
 
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
+PerSecond = Annotated[float, Meta(ge=0, le=1_000_000)]
 
 
 # Strict about the characters that a password may not have as they are: what follows one of them would be taken for a
@@ -151,6 +152,41 @@ class Settings(Struct, frozen=True, kw_only=True):
     max_data_depth: Annotated[int, Meta(ge=1, le=64)] = 32
     """Deepest nesting within `data`."""
 
+    key_requests_per_second: PerSecond = 1000.0
+    """Requests that one API key may make per second in the long run; 0: any number. The admin key always may."""
+
+    key_burst: Annotated[int, Meta(ge=1, le=1_000_000)] = 2000
+    """Requests that one API key may make at once before that counts."""
+
+    user_requests_per_second: PerSecond = 100.0
+    """Requests, and creates over a WebSocket, that one user may make with tokens per second in the long run; 0: any
+    number."""
+
+    user_burst: Annotated[int, Meta(ge=1, le=1_000_000)] = 200
+    """Requests that one user may make at once before that counts."""
+
+    recipient_creates_per_second: PerSecond = 100.0
+    """Creates per second in the long run that may name one user; 0: any number. What comes by the outbox or to a topic
+    is not counted."""
+
+    recipient_burst: Annotated[int, Meta(ge=1, le=1_000_000)] = 1000
+    """Creates that may name one user at once before that counts."""
+
+    failed_credentials_per_second: PerSecond = 1.0
+    """Wrong credentials from one address, IPv6 by /64, per second in the long run; from then on they are answered with
+    429, and the admin key is not taken from there. 0: any number."""
+
+    failed_credentials_burst: Annotated[int, Meta(ge=1, le=1_000_000)] = 50
+    """Wrong credentials from one address at once before that counts."""
+
+    max_buckets: Annotated[int, Meta(ge=1000, le=10_000_000)] = 100_000
+    """Callers, users and addresses that each of these limits remembers; of more, those that were away for longest are
+    forgotten."""
+
+    max_requests: Annotated[int, Meta(ge=0, le=1_000_000)] = 1000
+    """Requests under way in a process, without live connections and those whose body is still to come; one more is
+    answered with 503. 0: any number."""
+
     edits_per_second: Annotated[float, Meta(ge=1, le=1000)] = 4.0
     """Edits of one notification that a process writes per second; those that come faster are merged."""
 
@@ -206,8 +242,29 @@ class Settings(Struct, frozen=True, kw_only=True):
     send_timeout_seconds: Seconds = 30.0
     """How long a client may leave what it is sent untaken before it is dropped; it resumes without loss."""
 
-    max_connections_per_user: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    max_connections_per_user: Annotated[int, Meta(ge=0, le=1_000_000)] = 100
     """Live connections that a process keeps open for one user; with one more the oldest leaves. 0: any number."""
+
+    max_connections_per_address: Annotated[int, Meta(ge=0, le=1_000_000)] = 10_000
+    """Live connections of a process from one address, IPv6 by /64, other than this machine's own; one more is told to
+    come back later. 0: any number."""
+
+    max_connections: Annotated[int, Meta(ge=0, le=10_000_000)] = 100_000
+    """Live connections of a process; one more is told to come back later. 0: any number."""
+
+    connects_per_second: PerSecond = 1000.0
+    """Live connections that a process opens per second in the long run; 0: any number."""
+
+    connect_burst: Annotated[int, Meta(ge=1, le=1_000_000)] = 2000
+    """Live connections that a process opens at once before that counts."""
+
+    max_sockets: Annotated[int, Meta(ge=0, le=10_000_000)] = 0
+    """TCP connections of a process, whatever they are for; beyond, only health is answered. 0: as many as it may have
+    files open, less what it needs itself."""
+
+    head_timeout_seconds: Seconds = 10.0
+    """How long a new connection may take to send its first request's path and headers, and any later request from its
+    first byte on."""
 
     presence_seconds: Annotated[float, Meta(ge=1, le=600)] = 30.0
     """How long after its last sign of life the connections of a process count; then its users are no longer online."""

@@ -17,6 +17,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import uvicorn
 import uvloop
 from litestar import Litestar, post
 from litestar.connection import Request
@@ -27,10 +28,12 @@ from notify import logs
 from notify.api.answers import json_answer
 from notify.api.envelope import Envelope
 from notify.api.protocol import HttpProtocol
+from notify.api.transports import Transports
 from notify.app import Service
 from notify.cli.server import configured
 from notify.core.notification import Create, content_of
 from notify.live.feed import Follower
+from notify.metrics import Metrics
 from notify.settings import Settings
 from notify.store.commands import CreateCommand, SendCommand, Sent, SentItem
 from notify.store.many import InboxKey
@@ -82,16 +85,22 @@ class Group:
     """Connections that all send the same request, and again when all are answered."""
 
     def __init__(self, app: Any, settings: Settings) -> None:
-        config = configured(app, settings)
+        metrics = Metrics()
+        config = configured(app, settings, metrics)
         config.load()
+        transports = Transports(most=10_000, head_seconds=10, metrics=metrics)
         self._finished = asyncio.Event()
         self._left = 0
         self._all: list[tuple[Protocol, Wire]] = []
         for _ in range(AT_A_TIME):
-            protocol, wire = Protocol(config=config, server_state=ServerState(), app_state={}), Wire()
+            protocol, wire = self._protocol(config, transports), Wire()
             protocol.on_done = self._done
             protocol.connection_made(wire)
             self._all.append((protocol, wire))
+
+    @staticmethod
+    def _protocol(config: uvicorn.Config, transports: Transports) -> Protocol:
+        return Protocol(config=config, server_state=ServerState(), app_state={}, transports=transports)
 
     def _done(self) -> None:
         self._left -= 1
@@ -167,7 +176,14 @@ class Nobody(Follower):
 
 async def measure(url: str, rounds: int) -> None:
     logs.configure("warning", "json")
-    settings = Settings(database_url=url, admin_key=ADMIN_KEY, jwt_secret="s" * 32)
+    settings = Settings(
+        database_url=url,
+        admin_key=ADMIN_KEY,
+        jwt_secret="s" * 32,
+        key_requests_per_second=1e6,
+        user_requests_per_second=1e6,
+        recipient_creates_per_second=1e6,
+    )
 
     async def show(what: str, app: Any, sent: bytes, status: int) -> None:
         sys.stdout.write(f"{await cost(app, settings, sent, status, rounds):8.1f} µs  {what}\n")

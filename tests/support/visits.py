@@ -64,14 +64,19 @@ class Visit:
         reason: str = (await self._wait("bye")).json()["reason"]
         return reason
 
+    async def news(self) -> None:
+        """Whatever comes next."""
+        self._news.clear()
+        async with asyncio.timeout(_SECONDS):
+            await self._news.wait()
+
     def all(self, event: str) -> list[Block]:
         return [block for block in self.blocks if block.event == event]
 
     async def _wait(self, event: str) -> Block:
         async with asyncio.timeout(_SECONDS):
             while not (found := self.all(event)):
-                self._news.clear()
-                await self._news.wait()
+                await self.news()
         return found[0]
 
     async def _receive(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from notify.api.answers import json_answer
 from notify.api.envelope import Envelope
 from notify.api.protocol import HttpProtocol
 from notify.api.security_headers import SECURITY_HEADERS
+from notify.api.transports import Transports
 from notify.metrics import Metrics
 from support.waiting import eventually
 
@@ -72,7 +73,8 @@ async def connection() -> tuple[HttpProtocol, Wire]:
     config.load()
     state = ServerState()
     state.default_headers = [(b"date", b"Sat, 21 Nov 2026 12:00:00 GMT")]
-    protocol, wire = HttpProtocol(config=config, server_state=state, app_state={}), Wire()
+    transports = Transports(most=10, head_seconds=10, metrics=Metrics())
+    protocol, wire = HttpProtocol(config=config, server_state=state, app_state={}, transports=transports), Wire()
     protocol.connection_made(wire)
     return protocol, wire
 

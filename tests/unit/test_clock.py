@@ -21,6 +21,7 @@ SOURCE = Path(notify.__file__).parent
 REAL_TIME = {
     "api/envelope.py": "how long a client may take to send a body",
     "api/socket_protocol.py": "how long a client may take to close its WebSocket",
+    "api/transports.py": "how long a client may take to send a request's head",
     "bench": "measures a service from outside",
     "cli": "waits for other processes and for other people's terminals",
     "core/clock.py": "the clock itself",

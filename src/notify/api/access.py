@@ -9,9 +9,20 @@ from litestar.exceptions import MethodNotAllowedException
 from litestar.handlers import BaseRouteHandler
 from litestar.routes import HTTPRoute
 
+from notify.api.addresses import source_of
+from notify.api.answering import answering
 from notify.api.auth import Authenticator
 from notify.api.parts import parts_of
-from notify.core.errors import ExpiredError, ForbiddenError, InvalidError, NotFoundError, ProblemError
+from notify.api.rate_limits import RateLimits
+from notify.core.errors import (
+    ExpiredError,
+    ForbiddenError,
+    InvalidError,
+    NotFoundError,
+    ProblemError,
+    TooManyRequestsError,
+    UnauthorizedError,
+)
 from notify.core.identity import Caller
 from notify.core.text import AppId
 
@@ -46,6 +57,9 @@ class Access(Enum):
 
 
 _REFUSAL = "refusal"
+_PASSING = (ExpiredError, TooManyRequestsError)
+"""What a browser's `EventSource` may meet in its life, and must not give up for."""
+
 _FOR_KEYS = frozenset({Access.INBOX_KEY, Access.SEND_KEY})
 _FOR_USERS = frozenset({Access.USER})
 _SCOPES = {
@@ -66,16 +80,32 @@ async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
     if access is Access.PUBLIC:
         return
     opens_live = bool(handler.opt.get("opens_live"))
-    authenticator: Authenticator = parts_of(connection)["authenticator"]
+    limits: RateLimits = parts_of(connection)["rate_limits"]
     try:
-        connection.scope["auth"] = caller = await authenticator.caller_of(connection, opens_live=opens_live)
+        connection.scope["auth"] = caller = await _identified(connection, limits, opens_live=opens_live)
+        limits.spend(caller, answering(connection.scope).headers)
         check_access(caller, access)
     except ProblemError as refusal:
         # On what opens a live connection the handler says so, in a way that a browser can hear.
-        if not opens_live or not (isinstance(connection, WebSocket) or isinstance(refusal, ExpiredError)):
+        if not opens_live or not (isinstance(connection, WebSocket) or isinstance(refusal, _PASSING)):
             raise
         connection.scope["auth"] = None
         connection.scope["state"][_REFUSAL] = refusal
+
+
+async def _identified(connection: Connection, limits: RateLimits, *, opens_live: bool) -> Caller:
+    """Of an address that is wrong again and again the admin key is not taken, because it alone may be short enough to
+    be guessed. Other credentials are good from anywhere at any time, whoever else has the same address.
+    """
+    authenticator: Authenticator = parts_of(connection)["authenticator"]
+    is_suspect = limits.has_failures and limits.is_suspect(source_of(connection))
+    try:
+        return await authenticator.caller_of(connection, opens_live=opens_live, takes_admin_key=not is_suspect)
+    except ExpiredError:
+        raise
+    except UnauthorizedError:
+        limits.count_failure(source_of(connection))
+        raise
 
 
 def check_access(caller: Caller, access: Access) -> None:

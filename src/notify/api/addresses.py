@@ -8,12 +8,14 @@ from litestar.connection import ASGIConnection
 
 from notify.api.parts import parts_of
 
-__all__ = ("Address", "ClientAddresses", "Network", "address_of")
+__all__ = ("Address", "ClientAddresses", "Network", "address_of", "source_of")
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 _FORWARDED_FOR = b"x-forwarded-for"
+_HOST_BITS = 64
+"""Of an IPv6 address: what follows the network that a single customer has to themselves."""
 
 
 class ClientAddresses:
@@ -44,6 +46,16 @@ class ClientAddresses:
 def address_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Address | None:
     addresses: ClientAddresses = parts_of(connection)["addresses"]
     return addresses.of(connection.scope)
+
+
+def source_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Address | None:
+    """What limits by address count by. None for this machine, whose address does not tell its callers apart: they are
+    its own, or come by a proxy that was not named.
+    """
+    address = address_of(connection)
+    if address is None or address.is_loopback:
+        return None
+    return address if isinstance(address, IPv4Address) else IPv6Address(int(address) >> _HOST_BITS << _HOST_BITS)
 
 
 def _forwarded_for(scope: Any) -> list[str]:

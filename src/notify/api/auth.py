@@ -66,7 +66,13 @@ class Authenticator:
         self._verified: dict[bytes, _Verified] = {}
         """Tokens that were found in order, by their hashes."""
 
-    async def caller_of(self, connection: ASGIConnection[Any, Any, Any, Any], *, opens_live: bool = False) -> Caller:
+    async def caller_of(
+        self,
+        connection: ASGIConnection[Any, Any, Any, Any],
+        *,
+        opens_live: bool = False,
+        takes_admin_key: bool = True,
+    ) -> Caller:
         """Who calls. What opens a live connection may name a token in its query, since a browser can set no header."""
         credential = _credential_in(connection)
         if credential is None and opens_live:
@@ -79,7 +85,7 @@ class Authenticator:
             raise UnauthorizedError
         if len(credential) > _LONGEST_CREDENTIAL:
             raise UnauthorizedError("This credential is too long to be one of ours.")
-        return await self.check(credential)
+        return await self.check(credential, takes_admin_key=takes_admin_key)
 
     async def issue(self, app_id: str, user_id: str, scopes: list[str], ttl: timedelta) -> tuple[str, datetime]:
         """A user's token, and when it runs out."""
@@ -101,10 +107,10 @@ class Authenticator:
     def _given_secret_of(self, app_id: str) -> str | None:
         return self._default_secret if app_id == DEFAULT_APP else None
 
-    async def check(self, credential: str) -> Caller:
+    async def check(self, credential: str, *, takes_admin_key: bool = True) -> Caller:
         # Hashed first, so that the comparison takes as long whatever was sent.
         digest = hash_key(credential)
-        if hmac.compare_digest(digest, self._admin_key_hash):
+        if takes_admin_key and hmac.compare_digest(digest, self._admin_key_hash):
             return Caller(DEFAULT_APP, frozenset(KEY_SCOPES), is_operator=True)
         if credential.count(".") == 2:  # noqa: PLR2004 - a JWT has three parts, an API key has one
             return await self._check_token(credential, digest)

@@ -11,7 +11,10 @@ from notify.core.names import ANY_ORIGIN, Origins
 __all__ = ("Cors",)
 
 _VARY = (b"vary", b"Origin")
-_EXPOSED = (b"access-control-expose-headers", b"ETag, Idempotency-Replayed, Retry-After, X-Request-ID")
+_EXPOSED = (
+    b"access-control-expose-headers",
+    b"ETag, Idempotency-Replayed, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID",
+)
 _PREFLIGHT = (
     (b"access-control-allow-methods", b"GET, POST, PUT, PATCH, DELETE"),
     (

@@ -20,6 +20,7 @@ PARTS = "parts"
 PART_NAMES = frozenset(
     {
         "addresses",
+        "admission",
         "apps",
         "authenticator",
         "broadcasts",
@@ -36,6 +37,7 @@ PART_NAMES = frozenset(
         "parts",
         "policies",
         "publications",
+        "rate_limits",
         "readiness",
         "registry",
         "roster",

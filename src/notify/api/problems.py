@@ -23,7 +23,7 @@ from notify.core.errors import (
 )
 from notify.core.problem import problem_of
 
-__all__ = ("PROBLEM_MEDIA_TYPE", "as_problem", "exception_handlers", "refuse")
+__all__ = ("PROBLEM_MEDIA_TYPE", "as_problem", "exception_handlers", "raw_problem", "refuse")
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 
@@ -58,14 +58,19 @@ def as_problem(error: Exception) -> ProblemError:
 
 async def refuse(kind: Literal["http", "websocket"], send: Send, error: ProblemError, request_id: str | None) -> None:
     """Answers what no handler answers. A WebSocket that was not accepted gets a real status and a problem as well."""
-    body, headers = _body_and_headers(error, request_id)
-    headers["Content-Type"] = PROBLEM_MEDIA_TYPE
-    raw_headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    headers, body = raw_problem(error, request_id)
     prefix = "http" if kind == "http" else "websocket.http"
-    start: Any = {"type": f"{prefix}.response.start", "status": error.status, "headers": raw_headers}
+    start: Any = {"type": f"{prefix}.response.start", "status": error.status, "headers": headers}
     rest: Any = {"type": f"{prefix}.response.body", "body": body, "more_body": False}
     await send(start)
     await send(rest)
+
+
+def raw_problem(error: ProblemError, request_id: str | None) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """Headers and body."""
+    body, headers = _body_and_headers(error, request_id)
+    headers["Content-Type"] = PROBLEM_MEDIA_TYPE
+    return [(name.lower().encode(), value.encode()) for name, value in headers.items()], body
 
 
 def _body_and_headers(error: ProblemError, request_id: str | None) -> tuple[bytes, dict[str, str]]:

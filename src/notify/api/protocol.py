@@ -1,8 +1,9 @@
 """HTTP on the socket as uvicorn speaks it, but what it refuses before there is a request is a problem like any other,
-and a request's head is bounded.
+and a request's head is bounded, in bytes and in time.
 """
 
-from typing import NoReturn
+import asyncio
+from typing import Any, NoReturn
 
 import msgspec
 import structlog
@@ -11,7 +12,9 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from notify.api.problems import PROBLEM_MEDIA_TYPE
 from notify.api.security_headers import SECURITY_LINES
-from notify.core.errors import HeadTooLargeError, MalformedRequestError, ProblemError
+from notify.api.shedding import NO_ROOM
+from notify.api.transports import Transports
+from notify.core.errors import HeadTooLargeError, HeadTooSlowError, MalformedRequestError, ProblemError
 from notify.core.ids import request_id as new_request_id
 from notify.core.problem import problem_of
 
@@ -23,31 +26,72 @@ _MOST_HEAD_BYTES = 64 * 1024
 
 
 class HttpProtocol(HttpToolsProtocol):
-    _is_past_head = False
+    _in_head = False
     _in_lines = False
     """Of the head, or of the trailer that may follow a chunked body."""
 
     _line_bytes = 0
+    _owes = True
     _refusal: ProblemError | None = None
+
+    def __init__(self, *arguments: Any, transports: Transports, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._transports = transports
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._transports.came(self, self.connections)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transports.left(self)
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         was_in_lines = self._in_lines
         super().data_received(data)
+        if self.transport.is_closing():
+            return
+        if self._in_head and not self._owes:
+            self._is_owing()
         # The parser hands a header over when it has all of it, so that an endless one is seen only here.
         if was_in_lines and self._in_lines:
             self._line_bytes += len(data)
-            if self._line_bytes > _MOST_HEAD_BYTES and not self.transport.is_closing():
+            if self._line_bytes > _MOST_HEAD_BYTES:
                 self._refuse(HeadTooLargeError())
+
+    # What it owes
+
+    def _is_owing(self) -> None:
+        self._owes = True
+        self._transports.owes(self)
+
+    def _has_paid(self) -> None:
+        self._owes = False
+        self._transports.has_paid(self)
+
+    def too_late(self) -> None:
+        if self.transport.is_closing():
+            return
+        if self._in_head:
+            self._refuse(HeadTooSlowError())
+        else:
+            # It said nothing at all, or goes on with a body that was answered.
+            self.transport.close()
+
+    def give_way(self) -> None:
+        self.transport.abort()
+
+    # A request
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._is_past_head = False
+        self._in_head = True
         self._in_lines = True
         self._line_bytes = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
         # A trailer would join the headers, past whatever a proxy in front has checked or set there.
-        if not self._is_past_head:
+        if self._in_head:
             super().on_header(name, value)
 
     def on_chunk_header(self) -> None:
@@ -58,13 +102,12 @@ class HttpProtocol(HttpToolsProtocol):
         self._in_lines = False
         super().on_body(body)
 
-    def on_message_complete(self) -> None:
-        self._in_lines = False
-        super().on_message_complete()
-
     def on_headers_complete(self) -> None:
-        self._is_past_head = True
+        self._in_head = False
         self._in_lines = False
+        if self._owes:
+            self._has_paid()
+        assert self.parser is not None  # noqa: S101 - it calls
         length, hosts = len(self.url), 0
         for name, value in self.headers:
             length += len(name) + len(value)
@@ -74,7 +117,31 @@ class HttpProtocol(HttpToolsProtocol):
         # Of two, a proxy in front may have gone by the other (RFC 9112, 3.2).
         if hosts != 1 and (hosts or self.parser.get_http_version() == "1.1"):
             self._stop(MalformedRequestError())
+        if not self._transports.is_extra(self):
+            super().on_headers_complete()
+            return
+        self.scope["state"] = {**self.app_state, NO_ROOM: True}
         super().on_headers_complete()
+        if self.cycle is not None:
+            self.cycle.keep_alive = False
+
+    def handle_websocket_upgrade(self) -> None:
+        if self._transports.is_extra(self):
+            self.app_state = self.app_state | {NO_ROOM: True}
+        self._transports.left(self)
+        super().handle_websocket_upgrade()
+
+    def on_message_complete(self) -> None:
+        self._in_lines = False
+        if self._owes:
+            self._has_paid()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        # Uvicorn would read on for as long as there is more, and throw it away.
+        if self.cycle.response_complete and self.cycle.more_body and not self.transport.is_closing():
+            self._is_owing()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         # Uvicorn makes the cycle itself and leaves no place to say of which class.

@@ -14,6 +14,7 @@ from notify.core.errors import (
     InvalidError,
     MalformedBodyError,
     ProblemError,
+    TooManyRequestsError,
     UnauthorizedError,
     UnsupportedMediaTypeError,
 )
@@ -66,7 +67,7 @@ def route(
     # Every route refuses a parameter that it does not know.
     usual: list[type[ProblemError]] = [InternalError, InvalidError]
     if access is not Access.PUBLIC:
-        usual += [UnauthorizedError, ForbiddenError]
+        usual += [UnauthorizedError, ForbiddenError, TooManyRequestsError]
     if touches_database:
         usual.append(DatabaseAwayError)
     if body is not None:

@@ -20,6 +20,7 @@ from notify.api.handlers import patch, post
 from notify.api.inputs import NoQuery, header, read_body, read_query
 from notify.api.messages import BatchAnswer, BatchBody, BatchItem, ChangedAnswer, Owner, SentAnswer
 from notify.api.parts import clock_of, settings_of
+from notify.api.rate_limits import RateLimits
 from notify.api.routes import route
 from notify.core.decoding import decoded
 from notify.core.errors import (
@@ -30,6 +31,7 @@ from notify.core.errors import (
     NotFoundError,
     OverloadedError,
     ProblemError,
+    TooManyCreatesError,
 )
 from notify.core.identity import Caller
 from notify.core.ids import uuid7
@@ -58,7 +60,7 @@ from notify.store.commands import (
 from notify.store.edits import Amendment
 from notify.store.writer import Writer
 
-__all__ = ("CREATE", "SendingController", "command_of", "idempotency_key")
+__all__ = ("CREATE", "SendingController", "command_of", "idempotency_key", "users_of")
 
 CREATE = "POST /v1/notifications"
 """The call that an idempotency key is of; a WebSocket's `send` is the same call."""
@@ -107,13 +109,14 @@ class SendingController(Controller):
                 "To whoever is there": _TO_WHOEVER_IS_THERE,
             },
             statuses_too=(_ACCEPTED,),
-            problems=(IdempotencyBusyError, IdempotencyMismatchError, OverloadedError),
+            problems=(IdempotencyBusyError, IdempotencyMismatchError, OverloadedError, TooManyCreatesError),
         ),
     )
     async def create(
         self,
         request: Request[Any, Any, Any],
         writer: NamedDependency[Writer],
+        rate_limits: NamedDependency[RateLimits],
     ) -> Answer:
         """Stores it for each named user, all or none, and answers once it is committed. With an `Idempotency-Key` the
         same call sent again gets the first one's answer and `Idempotency-Replayed: true`.
@@ -127,7 +130,9 @@ class SendingController(Controller):
         asked = await read_body(request, Create)
         caller = caller_of(request)
         key = _key_in(request, CREATE, asked)
-        sent = await writer.create(command_of(caller, asked, settings_of(request), clock_of(request).now(), key))
+        command = command_of(caller, asked, settings_of(request), clock_of(request).now(), key)
+        rate_limits.spend_creates(caller.app_id, asked, users_of(command))
+        sent = await writer.create(command)
         return json_answer(
             SentAnswer(sent.id, sent.items or UNSET),
             status=_CREATED if sent.items else _ACCEPTED,
@@ -145,13 +150,14 @@ class SendingController(Controller):
             body=BatchBody,
             request_headers=("Idempotency-Key",),
             examples={"Two": {"items": [_CREATE_EXAMPLE, _TO_SEVERAL]}},
-            problems=(IdempotencyBusyError, IdempotencyMismatchError, OverloadedError),
+            problems=(IdempotencyBusyError, IdempotencyMismatchError, OverloadedError, TooManyCreatesError),
         ),
     )
     async def create_many(
         self,
         request: Request[Any, Any, Any],
         writer: NamedDependency[Writer],
+        rate_limits: NamedDependency[RateLimits],
     ) -> Answer:
         """Each item is a create as `POST /v1/notifications` takes it and is answered for itself, in the same order: one
         that is wrong does not keep the others from being sent.
@@ -163,7 +169,8 @@ class SendingController(Controller):
             raise InvalidError.at("/items", f"At most {settings.max_batch_items} items (NOTIFY_MAX_BATCH_ITEMS).")
         caller = caller_of(request)
         now = clock_of(request).now()
-        commands = [_item_command(caller, item, settings, now) for item in asked.items]
+        creates = [_decoded_item(item) for item in asked.items]
+        commands = [_item_command(caller, create, settings, now) for create in creates]
         recipients = sum(command.rows for command in commands if not isinstance(command, ProblemError))
         if recipients > settings.max_batch_recipients:
             raise InvalidError.at(
@@ -173,7 +180,9 @@ class SendingController(Controller):
         items = [bytes(item) for item in asked.items]
         refused = [place for place, command in enumerate(commands) if isinstance(command, ProblemError)]
         key = _key_in(request, f"{CREATE}/batch", (items, refused))
-        outcomes = await _write_all(writer, commands if key is None else _keyed(commands, key))
+        if key is not None:
+            commands = _keyed(commands, key)
+        outcomes = await _write_all(writer, _within(rate_limits, creates, commands, keyed=key is not None))
         sent = [outcome for outcome in outcomes if isinstance(outcome, Sent)]
         replayed = bool(sent) and all(outcome.replayed for outcome in sent)
         return json_answer(
@@ -245,11 +254,51 @@ def idempotency_key(caller: Caller, call: str, text: str, asked: object) -> Idem
     )
 
 
-def _item_command(caller: Caller, item: msgspec.Raw, settings: Settings, now: datetime) -> _Command:
+def users_of(command: SendCommand) -> list[str]:
+    """Those that it names; none where it is for an audience."""
+    if isinstance(command, CreateCommand):
+        return [recipient.user_id for recipient in command.recipients]
+    return [] if isinstance(command, PublishCommand) else command.user_ids
+
+
+def _decoded_item(item: msgspec.Raw) -> Create | ProblemError:
     try:
-        return command_of(caller, decoded(_decode_create, bytes(item)), settings, now)
+        return decoded(_decode_create, bytes(item))
     except ProblemError as problem:
         return problem
+
+
+def _item_command(caller: Caller, create: Create | ProblemError, settings: Settings, now: datetime) -> _Command:
+    if isinstance(create, ProblemError):
+        return create
+    try:
+        return command_of(caller, create, settings, now)
+    except ProblemError as problem:
+        return problem
+
+
+def _within(
+    limits: RateLimits, creates: list[Create | ProblemError], commands: list[_Command], *, keyed: bool
+) -> list[_Command]:
+    """With those that have to wait as problems. With an idempotency key the first may not be one of them alone: it is
+    where another request with that key is met.
+    """
+    allowed: list[_Command] = []
+    is_first = keyed
+    for create, command in zip(creates, commands, strict=True):
+        if isinstance(create, ProblemError) or isinstance(command, ProblemError):
+            allowed.append(command)
+            continue
+        try:
+            limits.spend_creates(command.app_id, create, users_of(command))
+        except TooManyCreatesError as problem:
+            if is_first:
+                raise
+            allowed.append(problem)
+        else:
+            allowed.append(command)
+        is_first = False
+    return allowed
 
 
 def _keyed(commands: list[_Command], key: IdempotencyKey) -> list[_Command]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 from litestar import websocket
 from litestar.connection import WebSocket
 from litestar.di import NamedDependency
+from litestar.types import Scope
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from notify.api.access import Access, caller_of, check_access, refusal_of
@@ -15,7 +16,8 @@ from notify.api.auth import Authenticator
 from notify.api.handlers import get
 from notify.api.inputs import position_at, read_query
 from notify.api.problems import refuse
-from notify.api.sending import CREATE, command_of, idempotency_key
+from notify.api.rate_limits import RateLimits
+from notify.api.sending import CREATE, command_of, idempotency_key, users_of
 from notify.api.stream import LiveQuery, visitor_of
 from notify.core.clock import Clock
 from notify.core.errors import (
@@ -25,11 +27,14 @@ from notify.core.errors import (
     NotFoundError,
     ProblemError,
     ShuttingDownError,
+    SubprotocolError,
+    TooManyCreatesError,
     UnauthorizedError,
     UpgradeRequiredError,
 )
 from notify.core.identity import Caller
 from notify.core.position import Position
+from notify.live.admission import Admission
 from notify.live.closing import BY_REASON, FORBIDDEN, Closing
 from notify.live.connection import Parts, Start, Visitor
 from notify.live.messages import (
@@ -49,11 +54,11 @@ from notify.store.bulk import BulkMarks
 from notify.store.commands import AckCommand, ChangeCommand, Changed
 from notify.store.writer import Writer
 
-__all__ = ("SocketParts", "SocketQuery", "explain_socket", "open_socket")
+__all__ = ("SocketParts", "SocketQuery", "explain_socket", "open_socket", "turn_away")
 
 _PATH: Final = "/v1/ws"
-_SHORTEST_RETRY_MS: Final = 1000
-_LONGEST_RETRY_MS: Final = 5000
+_BACK_SOON_MS: Final = (1_000, 5_000)
+_COME_BACK_LATER_MS: Final = (5_000, 30_000)
 
 
 class SocketQuery(LiveQuery, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -67,6 +72,8 @@ class SocketParts(Struct, frozen=True):
 
     live: Parts
     roster: Roster
+    admission: Admission
+    rate_limits: RateLimits
     writer: Writer
     bulk_marks: BulkMarks
     authenticator: Authenticator
@@ -82,7 +89,6 @@ async def explain_socket() -> None:
 
 @websocket(_PATH, opt={"access": Access.READ, "opens_live": True})
 async def open_socket(socket: WebSocket[Any, Any, Any], socket_parts: NamedDependency[SocketParts]) -> None:
-    agreement: Agreement | None = None
     try:
         agreement = agree(socket.scope["subprotocols"])
         refusal = refusal_of(socket)
@@ -92,8 +98,9 @@ async def open_socket(socket: WebSocket[Any, Any, Any], socket_parts: NamedDepen
         visitor = visitor_of(socket, query)
         if socket_parts.roster.is_draining:
             raise ShuttingDownError
+        socket_parts.admission.check(visitor.source)
     except ProblemError as problem:
-        await _refuse(socket, problem, agreement)
+        await turn_away(socket.scope, socket.send, problem)
         return
     start = Start((query.last_event_id,) if query.last_event_id else (), query.start)
     terms = Terms(agreement, _limits(socket_parts.settings), query.window)
@@ -110,28 +117,35 @@ def _limits(settings: Settings) -> SocketLimits:
     )
 
 
-async def _refuse(socket: WebSocket[Any, Any, Any], problem: ProblemError, agreement: Agreement | None) -> None:
+async def turn_away(scope: Scope, send: Any, problem: ProblemError) -> None:
     """A browser cannot see why a handshake was refused. Who speaks our subprotocol is let in, told, and sent away."""
+    agreement = _agreement(scope)
     farewell = None if agreement is None or agreement.name is None else _farewell(problem)
     if agreement is None or farewell is None:
-        await refuse("websocket", socket.send, problem, socket.scope["state"].get("request_id"))
+        await refuse("websocket", send, problem, scope["state"].get("request_id"))
         return
     bye, closing = farewell
-    await socket.send({"type": "websocket.accept", "subprotocol": agreement.name, "headers": []})
-    await socket.send(agreement.subprotocol.frame(bye))  # type: ignore[arg-type] # a frame is an ASGI message
-    await socket.send({"type": "websocket.close", "code": closing.code, "reason": closing.name})
+    await send({"type": "websocket.accept", "subprotocol": agreement.name, "headers": []})
+    await send(agreement.subprotocol.frame(bye))
+    await send({"type": "websocket.close", "code": closing.code, "reason": closing.name})
+
+
+def _agreement(scope: Any) -> Agreement | None:
+    try:
+        return agree(scope["subprotocols"])
+    except SubprotocolError:
+        return None
 
 
 def _farewell(problem: ProblemError) -> tuple[ByeMessage, Closing] | None:
-    retry_ms = random.randint(_SHORTEST_RETRY_MS, _LONGEST_RETRY_MS)  # noqa: S311 - jitter
     if isinstance(problem, UnauthorizedError):
         return ByeMessage("auth"), BY_REASON["auth"]
     if isinstance(problem, ForbiddenError):
         return ByeMessage("auth"), FORBIDDEN
     if isinstance(problem, ShuttingDownError):
-        return ByeMessage("shutdown", retry_ms), BY_REASON["shutdown"]
+        return ByeMessage("shutdown", random.randint(*_BACK_SOON_MS)), BY_REASON["shutdown"]  # noqa: S311 - jitter
     if problem.retry_after_seconds is not None:
-        return ByeMessage("overload", retry_ms), BY_REASON["overload"]
+        return ByeMessage("overload", random.randint(*_COME_BACK_LATER_MS)), BY_REASON["overload"]  # noqa: S311 - jitter
     return None
 
 
@@ -192,13 +206,18 @@ class _Errands(Errands):
 
     async def _create(self, message: SendMessage) -> Result:
         check_access(self._caller, Access.SEND)
+        self._parts.rate_limits.spend_message(self._caller)
         asked, text = message.notification, message.idempotency_key
         key = None if text is None else idempotency_key(self._caller, CREATE, text, asked)
         try:
             command = command_of(self._caller, asked, self._parts.settings, self._parts.clock.now(), key)
+            self._parts.rate_limits.spend_creates(self._caller.app_id, asked, users_of(command))
         except InvalidError as error:
-            inner = tuple(FieldError(f"/notification{one.pointer}", one.detail) for one in error.errors)
-            raise InvalidError(error.detail, errors=inner) from error
+            raise InvalidError(error.detail, errors=_within_notification(error)) from error
+        except TooManyCreatesError as error:
+            raise TooManyCreatesError(
+                error.detail, errors=_within_notification(error), wait_seconds=error.retry_after_seconds or 1
+            ) from error
         sent = await self._parts.writer.create(command)
         return Result(id=sent.id, items=sent.items or UNSET, replayed=True if sent.replayed else UNSET)
 
@@ -215,3 +234,7 @@ class _Errands(Errands):
         if connection.expires_at is None:
             return Result()
         return Result(expires_at=datetime.fromtimestamp(connection.expires_at, UTC))
+
+
+def _within_notification(error: ProblemError) -> tuple[FieldError, ...]:
+    return tuple(FieldError(f"/notification{one.pointer}", one.detail) for one in error.errors)

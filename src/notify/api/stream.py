@@ -1,7 +1,7 @@
 """The door of the stream: who may enter, and where they begin."""
 
 import random
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from litestar import Controller, Response
@@ -10,20 +10,26 @@ from litestar.di import NamedDependency
 from litestar.types import ASGIApp
 from msgspec import Meta
 
-from notify.api.access import Access, Connection, caller_of, inbox_of
+from notify.api.access import Access, Connection, caller_of, inbox_of, refusal_of
+from notify.api.addresses import source_of
 from notify.api.handlers import get, head
 from notify.api.inputs import header, read_query
 from notify.api.messages import Owner
 from notify.api.routes import route
+from notify.core.errors import OverloadedError, TooManyRequestsError
 from notify.core.ids import uuid7
 from notify.core.text import DeviceName, NotificationType
+from notify.live.admission import Admission
 from notify.live.connection import Parts, Start, Visitor
 from notify.live.sse import STREAM_HEADERS, EventStream, Farewell
 from notify.store.many import InboxKey
 
-__all__ = ("LiveQuery", "StreamController", "StreamQuery", "visitor_of")
+__all__ = ("STREAM_PATH", "LiveQuery", "StreamController", "StreamQuery", "come_back_later", "visitor_of")
+
+STREAM_PATH: Final = "/v1/stream"
 
 _COME_BACK_WITH_A_TOKEN_MS = 60_000
+_COME_BACK_LATER_MS = (5_000, 30_000)
 
 
 class LiveQuery(Owner, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -47,7 +53,7 @@ class StreamQuery(LiveQuery, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class StreamController(Controller):
-    path = "/v1/stream"
+    path = STREAM_PATH
     tags = ("Live",)
 
     @get(
@@ -64,7 +70,12 @@ class StreamController(Controller):
         )
         | {"opens_live": True},
     )
-    async def stream(self, request: Request[Any, Any, Any], parts: NamedDependency[Parts]) -> ASGIApp:
+    async def stream(
+        self,
+        request: Request[Any, Any, Any],
+        parts: NamedDependency[Parts],
+        admission: NamedDependency[Admission],
+    ) -> ASGIApp:
         """For a browser's `EventSource` or anything like it.
 
         Begins after `Last-Event-ID` where that is a position of this inbox, otherwise with the newest unread
@@ -72,11 +83,18 @@ class StreamController(Controller):
         been sent.
         """
         query = read_query(request, StreamQuery)
-        if request.scope["auth"] is None:
+        refusal = refusal_of(request)
+        if isinstance(refusal, TooManyRequestsError):
+            return come_back_later()
+        if refusal is not None:
             return Farewell("auth", _COME_BACK_WITH_A_TOKEN_MS)
         if parts.roster.is_draining:
             return Farewell("shutdown", random.randint(1000, 5000))  # noqa: S311 - jitter
         visitor = visitor_of(request, query)
+        try:
+            admission.check(visitor.source)
+        except OverloadedError:
+            return come_back_later()
         given = (header(request, b"last-event-id"), query.last_event_id)
         start = Start(tuple(position for position in given if position), query.start)
         return EventStream(parts, visitor, start, frozenset(query.types))
@@ -93,10 +111,16 @@ class StreamController(Controller):
         return Response(None, headers={name.decode(): value.decode() for name, value in STREAM_HEADERS})
 
 
+def come_back_later() -> Farewell:
+    """For whoever there is no room for. Not all of them at once, or there would be none again."""
+    return Farewell("overload", random.randint(*_COME_BACK_LATER_MS))  # noqa: S311 - jitter
+
+
 def visitor_of(connection: Connection, query: LiveQuery) -> Visitor:
     return Visitor(
         InboxKey(*inbox_of(connection, query.user_id)),
         str(uuid7()),
         caller_of(connection).expires_at,
         query.device,
+        source_of(connection),
     )

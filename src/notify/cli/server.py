@@ -3,11 +3,14 @@
 import gc
 import multiprocessing
 import os
+import resource
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing.connection import wait
 from pathlib import Path
 from types import FrameType
@@ -18,9 +21,11 @@ from uvicorn.supervisors import ChangeReload
 from notify import logs
 from notify.api.protocol import HttpProtocol
 from notify.api.socket_protocol import SocketProtocol
+from notify.api.transports import Transports
 from notify.app import Service
 from notify.cli.surroundings import Problem, found_settings
 from notify.cli.workers import keep_working
+from notify.metrics import Metrics
 from notify.settings import Settings
 
 __all__ = ("address_of", "bound_socket", "configured", "serve_alone", "serve_reloading", "serve_with_workers")
@@ -32,6 +37,12 @@ _IDLE_SECONDS = 620
 just being sent on it would be answered 502.
 """
 
+_OTHER_FILES = 64
+"""What a process has open besides sockets of clients and its pools: the loop's, the listener's, modules and pages being
+read, and places for health beyond the limit.
+"""
+
+_FEWEST_SOCKETS = 16
 _STOP_SECONDS = 30.0
 """What a worker may take to stop besides seeing everybody off."""
 
@@ -58,7 +69,7 @@ class _Server(uvicorn.Server):
     def __init__(self, service: Service, on_ready: Callable[[], Awaitable[None]] | None) -> None:
         self._service = service
         self._on_ready = on_ready
-        super().__init__(configured(service.asgi, service.settings))
+        super().__init__(configured(service.asgi, service.settings, service.metrics))
         # Already now, or a signal that comes before it runs would be lost; and for good, because a second one must not
         # interrupt what is left to do.
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -99,7 +110,7 @@ def serve_with_workers(
 def serve_reloading(settings: Settings, listening: socket.socket) -> None:
     """One process that starts again whenever the code changes."""
     _hand_down(settings)
-    config = configured("notify.cli.server:from_environment", settings)
+    config = configured("notify.cli.server:from_environment", settings, Metrics())
     config.factory = True
     config.reload_dirs = [Path(__file__).parents[1]]
     ChangeReload(config, target=_work_on, sockets=[listening]).run()
@@ -155,11 +166,16 @@ def address_of(listening: socket.socket) -> str:
     return f"http://{host}:{port}"
 
 
-def configured(app: object, settings: Settings) -> uvicorn.Config:
+def configured(app: object, settings: Settings, metrics: Metrics) -> uvicorn.Config:
+    transports = Transports(
+        most=settings.max_sockets or _sockets_that_fit(settings),
+        head_seconds=settings.head_timeout_seconds,
+        metrics=metrics,
+    )
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
         loop="uvloop",
-        http=HttpProtocol,
+        http=partial(HttpProtocol, transports=transports),  # type: ignore[arg-type] # called like the class
         ws=SocketProtocol,
         ws_per_message_deflate=False,  # it would double the memory of a connection, for small messages
         ws_max_size=settings.socket_message_bytes,
@@ -174,6 +190,16 @@ def configured(app: object, settings: Settings) -> uvicorn.Config:
         timeout_keep_alive=_IDLE_SECONDS,
         timeout_graceful_shutdown=round(settings.shutdown_seconds) or 1,
     )
+
+
+def _sockets_that_fit(settings: Settings) -> int:
+    """Beside all else that this process has open. Where there is no room for one more file, whoever comes is dropped
+    without a word, and the database may be among what cannot be reached any more.
+    """
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files == resource.RLIM_INFINITY:
+        return sys.maxsize
+    return max(_FEWEST_SOCKETS, files - settings.database_pool_size - settings.resource_pool_size - _OTHER_FILES)
 
 
 def _hand_down(settings: Settings) -> None:

@@ -15,6 +15,7 @@ __all__ = (
     "FieldError",
     "ForbiddenError",
     "HeadTooLargeError",
+    "HeadTooSlowError",
     "IdempotencyBusyError",
     "IdempotencyMismatchError",
     "InternalError",
@@ -31,6 +32,8 @@ __all__ = (
     "ProblemError",
     "ShuttingDownError",
     "SubprotocolError",
+    "TooManyCreatesError",
+    "TooManyRequestsError",
     "UnauthorizedError",
     "UnsupportedMediaTypeError",
     "UpgradeRequiredError",
@@ -54,7 +57,7 @@ class ProblemError(Exception):
     advice: ClassVar[str] = ""
     """What the page behind the problem's `type` says."""
 
-    retry_after_seconds: ClassVar[int | None] = None
+    retry_after_seconds: int | None = None
 
     def __init__(self, detail: str | None = None, *, errors: tuple[FieldError, ...] = ()) -> None:
         self.detail = detail or self.advice
@@ -145,6 +148,13 @@ class BodyTooSlowError(ProblemError):
     slug = "body-too-slow"
     title = "The body did not arrive in time"
     advice = "Send the whole body without long pauses; see the setting NOTIFY_BODY_TIMEOUT_SECONDS."
+
+
+class HeadTooSlowError(ProblemError):
+    status = 408
+    slug = "head-too-slow"
+    title = "The request's head did not arrive in time"
+    advice = "Send the path and the headers without long pauses; see the setting NOTIFY_HEAD_TIMEOUT_SECONDS."
 
 
 class ConflictError(ProblemError):
@@ -248,10 +258,36 @@ class IdempotencyMismatchError(ProblemError):
     advice = "Send the same body again with the same key, or use a new key for a new request."
 
 
+class TooManyRequestsError(ProblemError):
+    status = 429
+    slug = "too-many-requests"
+    title = "Too many requests"
+    advice = (
+        "Wait as long as `Retry-After` says and go on more slowly; `RateLimit-Policy` says how many requests this "
+        "credential may make, `RateLimit` how many are left."
+    )
+    retry_after_seconds = 1
+
+    def __init__(
+        self, detail: str | None = None, *, errors: tuple[FieldError, ...] = (), wait_seconds: int = 1
+    ) -> None:
+        super().__init__(detail, errors=errors)
+        self.retry_after_seconds = wait_seconds
+
+
+class TooManyCreatesError(TooManyRequestsError):
+    slug = "too-many-creates"
+    title = "Too much is sent to these users"
+    advice = (
+        "Nothing of this create was written. Wait as long as `Retry-After` says, or leave out the users that `errors` "
+        "points at; several events may share one notification (`collapse_key`, `PATCH`)."
+    )
+
+
 class OverloadedError(ProblemError):
     status = 503
     slug = "overloaded"
-    title = "Too much is waiting to be written"
+    title = "The service has too much to do"
     advice = (
         "Wait as long as `Retry-After` says and send the request again, with the same Idempotency-Key if it had one."
     )

@@ -6,7 +6,7 @@ it looks again. Nothing waits for it.
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable, Sequence
 from functools import partial
 from itertools import islice
 from typing import Any, Literal, Protocol
@@ -52,6 +52,8 @@ class Visitor(Struct, frozen=True):
     session: str
     expires_at: float | None
     device: str | None = None
+    source: Hashable = None
+    """From where, as limits by address count it."""
 
 
 class Roster(Protocol):

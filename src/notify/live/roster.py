@@ -3,7 +3,7 @@
 import asyncio
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import cast
 
 import structlog
@@ -58,6 +58,9 @@ class Roster:
         self._send_timeout_seconds = send_timeout_seconds
         self._most_per_user = most_per_user
         self._connections: dict[str, Connection] = {}
+        self._from: dict[Hashable, int] = {}
+        """How many there are from each source that is known."""
+
         self._warned: set[str] = set()
         self._expiring: set[str] = set()
         self._goodbyes: set[asyncio.Task[None]] = set()
@@ -81,6 +84,9 @@ class Roster:
     def add(self, connection: Connection) -> None:
         self._connections[connection.session] = connection
         self._metrics.connections.labels(connection.transport).inc()
+        source = connection.visitor.source
+        if source is not None:
+            self._from[source] = self._from.get(source, 0) + 1
         if self.watcher is not None:
             self.watcher.opened(connection)
         if self._most_per_user:
@@ -89,10 +95,14 @@ class Roster:
     def remove(self, connection: Connection) -> None:
         if self._connections.pop(connection.session, None) is not None:
             self._metrics.connections.labels(connection.transport).dec()
+            self._one_less(connection.visitor.source)
             if self.watcher is not None:
                 self.watcher.closed(connection)
         self._warned.discard(connection.session)
         self._expiring.discard(connection.session)
+
+    def count_from(self, source: Hashable) -> int:
+        return self._from.get(source, 0)
 
     def get(self, session: str) -> Connection | None:
         return self._connections.get(session)
@@ -131,11 +141,19 @@ class Roster:
         if self._goodbyes:
             await asyncio.wait(self._goodbyes, timeout=_GOODBYE_SECONDS)
 
+    def _one_less(self, source: Hashable) -> None:
+        left = self._from.get(source, 0) - 1
+        if left > 0:
+            self._from[source] = left
+        else:
+            self._from.pop(source, None)
+
     def _make_room(self, newest: Connection) -> None:
         of_user = cast(set[Connection], newest.feed.followers)
         if len(of_user) > self._most_per_user:
             # Sessions are named in the order in which they began.
             for oldest in sorted(of_user, key=lambda each: each.session)[: -self._most_per_user]:
+                self._metrics.limited.labels("connections-per-user").inc()
                 self.end(oldest, "overload", random.randint(*_STAY_AWAY_MS))  # noqa: S311 - jitter
 
     async def _see_off(self, connection: Connection, reason: ByeReason, retry_ms: int | None) -> None:

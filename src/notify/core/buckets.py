@@ -1,0 +1,80 @@
+"""Token buckets: how much each of many callers may do at once, and per second in the long run."""
+
+import math
+from collections import OrderedDict
+from collections.abc import Hashable, Iterable
+from typing import Generic, TypeVar
+
+from msgspec import Struct
+
+from notify.core.clock import Clock
+
+__all__ = ("Buckets", "Rate")
+
+K = TypeVar("K", bound=Hashable)
+
+_ROUNDING = 1e-3
+"""Of a token: what a sum of many small times may be off by."""
+
+
+class Rate(Struct, frozen=True):
+    """`burst` tokens at once, and `per_second` more from then on."""
+
+    per_second: float
+    burst: int
+
+    @property
+    def refill_seconds(self) -> float:
+        """How long an empty bucket takes to be full."""
+        return self.burst / self.per_second
+
+
+class Buckets(Generic[K]):
+    """A bucket for each key. It is one number: when it will be full again. Full ones are as good as none and are let
+    go of, and so is the one that was not touched for longest where there would be more than `most`.
+    """
+
+    def __init__(self, rate: Rate, clock: Clock, *, most: int) -> None:
+        self.rate = rate
+        self._clock = clock
+        self._most = most
+        self._full_at: OrderedDict[K, float] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._full_at)
+
+    def left(self, key: K) -> float:
+        """Tokens in this bucket."""
+        now = self._clock.monotonic()
+        return self.rate.burst - max(0.0, self._full_at.get(key, now) - now) * self.rate.per_second
+
+    def take(self, key: K) -> float:
+        """Takes a token. How many are left then; below zero, there was none to take, and so much of one is missing."""
+        now = self._clock.monotonic()
+        full_at = max(now, self._full_at.get(key, now))
+        left = self.rate.burst - (full_at - now) * self.rate.per_second - 1
+        if left < -_ROUNDING:
+            return left
+        self._full_at[key] = full_at + 1 / self.rate.per_second
+        self._full_at.move_to_end(key)
+        self._let_go(now)
+        return max(0.0, left)
+
+    def take_each(self, keys: Iterable[K]) -> list[K]:
+        """Takes a token from each of these buckets, or none from any: those that are empty are returned."""
+        wanted = list(keys)
+        empty = [key for key in wanted if self.left(key) < 1 - _ROUNDING]
+        if not empty:
+            for key in wanted:
+                self.take(key)
+        return empty
+
+    def wait(self, missing: float) -> int:
+        """Whole seconds until so many tokens have come."""
+        return max(1, math.ceil(missing / self.rate.per_second))
+
+    def _let_go(self, now: float) -> None:
+        """Of one at most, so that no call takes long: no more than one has come."""
+        oldest = next(iter(self._full_at))
+        if self._full_at[oldest] <= now or len(self._full_at) > self._most:
+            del self._full_at[oldest]
