@@ -72,10 +72,15 @@ async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
         check_access(caller, access)
     except ProblemError as refusal:
         # On what opens a live connection the handler says so, in a way that a browser can hear.
-        if not opens_live or not (isinstance(connection, WebSocket) or isinstance(refusal, ExpiredError)):
+        if not opens_live or not (isinstance(connection, WebSocket) or _passes(refusal)):
             raise
         connection.scope["auth"] = None
         connection.scope["state"][_REFUSAL] = refusal
+
+
+def _passes(refusal: ProblemError) -> bool:
+    """Whether a browser's `EventSource`, which gives up for good on any status but 200, should come again."""
+    return isinstance(refusal, ExpiredError) or refusal.retry_after_seconds is not None
 
 
 def check_access(caller: Caller, access: Access) -> None:

@@ -10,7 +10,7 @@ from litestar.di import NamedDependency
 from litestar.types import ASGIApp
 from msgspec import Meta
 
-from notify.api.access import Access, Connection, caller_of, inbox_of
+from notify.api.access import Access, Connection, caller_of, inbox_of, refusal_of
 from notify.api.handlers import get, head
 from notify.api.inputs import header, read_query
 from notify.api.messages import Owner
@@ -24,6 +24,8 @@ from notify.store.many import InboxKey
 __all__ = ("LiveQuery", "StreamController", "StreamQuery", "visitor_of")
 
 _COME_BACK_WITH_A_TOKEN_MS = 60_000
+_SHORTEST_RETRY_MS = 1000
+_LONGEST_RETRY_MS = 5000
 
 
 class LiveQuery(Owner, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -72,10 +74,12 @@ class StreamController(Controller):
         been sent.
         """
         query = read_query(request, StreamQuery)
-        if request.scope["auth"] is None:
-            return Farewell("auth", _COME_BACK_WITH_A_TOKEN_MS)
+        refusal = refusal_of(request)
+        if refusal is not None:
+            passing = refusal.retry_after_seconds is not None
+            return Farewell("overload", _soon()) if passing else Farewell("auth", _COME_BACK_WITH_A_TOKEN_MS)
         if parts.roster.is_draining:
-            return Farewell("shutdown", random.randint(1000, 5000))  # noqa: S311 - jitter
+            return Farewell("shutdown", _soon())
         visitor = visitor_of(request, query)
         given = (header(request, b"last-event-id"), query.last_event_id)
         start = Start(tuple(position for position in given if position), query.start)
@@ -91,6 +95,11 @@ class StreamController(Controller):
         """Opens none."""
         inbox_of(request, read_query(request, StreamQuery).user_id)
         return Response(None, headers={name.decode(): value.decode() for name, value in STREAM_HEADERS})
+
+
+def _soon() -> int:
+    """When to come back, in milliseconds, and not all at once."""
+    return random.randint(_SHORTEST_RETRY_MS, _LONGEST_RETRY_MS)  # noqa: S311 - jitter
 
 
 def visitor_of(connection: Connection, query: LiveQuery) -> Visitor:
