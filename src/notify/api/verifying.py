@@ -209,7 +209,7 @@ def _opened(token: str) -> _Token:
 
 
 def _part(part: bytes, type_: type[Any]) -> Any:
-    return msgspec.convert(json.loads(_bytes_of(part), object_pairs_hook=_unambiguous), type_)
+    return msgspec.convert(json.loads(_bytes_of(part).decode(), object_pairs_hook=_unambiguous), type_)
 
 
 def _bytes_of(part: bytes) -> bytes:

@@ -5,7 +5,6 @@ database cannot make the secret of one app that of another.
 """
 
 import base64
-import binascii
 import hashlib
 import secrets
 from collections.abc import Sequence
@@ -68,7 +67,7 @@ def key_from(text: str) -> bytes:
     """The bytes of a key that is written in base64url, with padding or without."""
     try:
         key = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise ValueError("expected base64url") from error
     if len(key) != KEY_BYTES:
         raise ValueError(f"expected {KEY_BYTES} bytes")
