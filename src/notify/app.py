@@ -15,9 +15,11 @@ from notify.api.cors import Cors
 from notify.api.envelope import Envelope
 from notify.api.health import Readiness
 from notify.api.hosts import checking_hosts
+from notify.api.jwks_fetching import JwksFetching
 from notify.api.lifespan import Lifespan
 from notify.api.rate_limits import RateLimits
 from notify.api.socket import SocketParts
+from notify.api.verifying import Verifier, VerifierLimits
 from notify.core.clock import Clock, SystemClock
 from notify.core.identity import DEFAULT_APP
 from notify.core.names import Origins
@@ -45,6 +47,7 @@ from notify.live.registry import Registry
 from notify.live.roster import Roster
 from notify.live.timing import Timing
 from notify.metrics import Metrics
+from notify.outbound import Outbound
 from notify.settings import Settings
 from notify.store.apps import Apps
 from notify.store.broadcasts import Broadcasts
@@ -56,6 +59,7 @@ from notify.store.flashes import Flash, Flashes
 from notify.store.following import Following
 from notify.store.housekeeping import Housekeeping
 from notify.store.inbox import Inboxes
+from notify.store.jwks import Jwks
 from notify.store.keys import Keys
 from notify.store.many import Reader
 from notify.store.outbox import Outbox
@@ -64,6 +68,7 @@ from notify.store.publications import Publications
 from notify.store.resources import Resources
 from notify.store.retention import Kept, Retention
 from notify.store.scheduled import Scheduled
+from notify.store.sealing import Sealing
 from notify.store.sessions import Sessions
 from notify.store.settle import LateComers, Settle
 from notify.store.snapshots import Snapshots
@@ -74,6 +79,9 @@ from notify.store.topics import Topics
 from notify.store.writer import Writer
 
 __all__ = ("Service",)
+
+_JWKS_SECONDS = 3.0
+_JWKS_BYTES = 64 * 1024
 
 
 class Service:
@@ -99,7 +107,26 @@ class Service:
             prepared_statements=settings.prepared_statements,
             timeout_seconds=settings.database_timeout_seconds,
         )
-        self.apps = Apps(self.resources, self.database, self.clock)
+        self.sealing = Sealing(settings.encryption_key)
+        given = (settings.jwt_secret, settings.jwt_secret_before)
+        self.apps = Apps(
+            self.resources,
+            self.database,
+            self.clock,
+            self.sealing,
+            given_secrets=tuple(secret for secret in given if secret is not None),
+        )
+        self.jwks = Jwks(self.database, self.clock)
+        self.jwks_fetching = JwksFetching(
+            self.jwks,
+            Outbound(
+                timeout_seconds=_JWKS_SECONDS,
+                most_bytes=_JWKS_BYTES,
+                private_addresses=settings.jwks_private_addresses,
+            ),
+            self.clock,
+            self.metrics,
+        )
         self.keys = Keys(self.resources, self.database, self.clock)
         self.writer = Writer(
             self.database,
@@ -223,9 +250,14 @@ class Service:
         self.authenticator = Authenticator(
             self.apps,
             self.keys,
+            Verifier(
+                self.apps,
+                self.clock,
+                VerifierLimits(settings.token_leeway_seconds, settings.max_token_ttl_seconds),
+                self.jwks_fetching.ask,
+            ),
             self.clock,
             admin_key=settings.admin_key,
-            default_secret=settings.jwt_secret,
             trusted_origins=Origins(settings.cors_origins),
         )
         self.asgi = self.serving(application())
@@ -266,6 +298,7 @@ class Service:
                 self.outbox,
                 self.housekeeping,
                 self.retention,
+                self.jwks_fetching,
                 self.listener,
             ):
                 part.start()
@@ -348,6 +381,8 @@ class Service:
             "hub": self.hub,
             "keys": self.keys,
             "inboxes": self.inboxes,
+            "jwks": self.jwks,
+            "jwks_fetching": self.jwks_fetching,
             "known": Known(self.hub, self.listener, self.pulling, self.clock),
             "metrics": self.metrics,
             "outbox": self.outbox,

@@ -24,6 +24,9 @@ class Metrics:
             buckets=_SECONDS,
             registry=registry,
         )
+        self.jwks_fetches = Counter(
+            "notify_jwks_fetches", "Fetches of apps' public keys, by what they came to.", ["outcome"], registry=registry
+        )
         self.published = Counter("notify_published", "Publications to topics and to everyone.", registry=registry)
         self.flashed = Counter(
             "notify_flashed", "Notifications for whoever is connected, kept for nobody.", registry=registry

@@ -40,6 +40,7 @@ _POSTGRES_URL = rf"^postgres(ql)?://([^@/?#\s]*@)?{_HOST}(,{_HOST})*(/[^@/?#\s]*
 _ORIGIN = r"^(\*|https?://(\*\.[a-z0-9_\-]+\.)?[^/\s*]+)$"
 _HOST_NAME = r"^(\*\.)?[A-Za-z0-9_.\-]+$|^\[[0-9A-Fa-f:.]+\]$"
 _NETWORK = r"^([0-9.]{7,15}|[0-9A-Fa-f:.]{2,45})(/[0-9]{1,3})?$"
+_KEY = r"^[A-Za-z0-9_\-]{43}=?$"
 _NAME = r"^[a-z_][a-z0-9_]{0,47}$"
 
 
@@ -91,11 +92,26 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Secret that signs the user tokens of the default app (HS256), at least 32 bytes. Unset: one is generated and kept
     in the database."""
 
+    jwt_secret_before: Annotated[str, Meta(min_length=32)] | None = None
+    """The value that NOTIFY_JWT_SECRET had before, for as long as tokens signed with it should be taken."""
+
+    encryption_key: list[Annotated[str, Meta(pattern=_KEY)]] = []
+    """Encrypts the secrets in the database (AES-256-GCM): 32 random bytes in base64url. Or several, separated by
+    commas: the first encrypts, each decrypts. Empty: they are kept as they are."""
+
+    jwks_private_addresses: bool = False
+    """Let the URLs of apps' public keys lead to private and loopback addresses, for an identity provider in one's own
+    network."""
+
+    token_leeway_seconds: Annotated[int, Meta(ge=0, le=300)] = 10
+    """How far ahead of ours the clocks of those who sign user tokens may be, in seconds. When a token expires goes by
+    ours alone."""
+
     token_ttl_seconds: Annotated[int, Meta(ge=1, le=31_536_000)] = 900
     """How long a user token lives when its maker names no time."""
 
     max_token_ttl_seconds: Annotated[int, Meta(ge=1, le=31_536_000)] = 86_400
-    """The longest life a user token may be given."""
+    """The longest life of a user token, whoever signed it; one that lives longer is refused."""
 
     cors_origins: list[Annotated[str, Meta(pattern=_ORIGIN)]] = []
     """Origins, separated by commas, whose pages may call the service; `https://*.shop.example` means every host below
@@ -318,13 +334,16 @@ class Settings(Struct, frozen=True, kw_only=True):
         )
 
 
-SECRETS = frozenset({"database_url", "listen_database_url", "admin_key", "jwt_secret"})
+SECRETS = frozenset(
+    {"database_url", "listen_database_url", "admin_key", "jwt_secret", "jwt_secret_before", "encryption_key"}
+)
 
 _PATTERNS = {
     _POSTGRES_URL: "a URL that begins with postgresql://, `/`, `@` and the like in its password percent-encoded",
     _ORIGIN: "an origin such as https://shop.example or https://*.shop.example, or *",
     _HOST_NAME: "a host such as notify.example or *.shop.example, without a port",
     _NETWORK: "an address or a network such as 10.0.0.0/8",
+    _KEY: "32 bytes in base64url (43 characters)",
     _NAME: "up to 48 small letters, digits and underscores",
 }
 _ORDER = ("auto", "debug", "info", "warning", "error", "text", "json")
@@ -461,6 +480,8 @@ def _contradictions(settings: Settings) -> list[str]:
     problems: list[str] = []
     if settings.token_ttl_seconds > settings.max_token_ttl_seconds:
         problems.append("NOTIFY_TOKEN_TTL_SECONDS: expected at most NOTIFY_MAX_TOKEN_TTL_SECONDS")
+    if settings.jwt_secret_before and not settings.jwt_secret:
+        problems.append("NOTIFY_JWT_SECRET_BEFORE: expected NOTIFY_JWT_SECRET beside it")
     if settings.listen_database_url and not settings.database_url:
         problems.append("NOTIFY_LISTEN_DATABASE_URL: expected NOTIFY_DATABASE_URL beside it")
     if not all(map(_is_network, settings.trusted_proxies)):

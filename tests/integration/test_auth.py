@@ -13,7 +13,7 @@ import jwt
 import psycopg
 import pytest
 
-from notify.api import auth as auth_module
+from notify.api import verifying
 from notify.app import Service
 from notify.settings import Settings
 from notify.store.leases import LEASE_SECONDS
@@ -315,10 +315,10 @@ async def test_a_token_that_was_in_order_is_refused_once_its_app_has_another_sec
 async def test_of_tokens_that_were_in_order_so_many_are_remembered(
     service: Service, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(auth_module, "_MOST_VERIFIED", 2)
+    monkeypatch.setattr(verifying, "_MOST_VERIFIED", 2)
     made = [await token(client, user) for user in ("alice", "bob", "carol", "dora")]
     assert [await status(client, each) for each in (*made, *made)] == [200] * 8
-    assert len(service.authenticator._verified) == 2
+    assert len(service.authenticator._verifier._verified) == 2
 
 
 async def test_a_token_that_cannot_be_is_refused(client: httpx.AsyncClient) -> None:

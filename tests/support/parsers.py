@@ -27,7 +27,7 @@ from notify.app import Service
 from notify.core.cursor import ListCursor, TimeCursor, cursor_after, name_in
 from notify.core.decoding import decoded
 from notify.core.errors import ProblemError
-from notify.core.identity import Caller
+from notify.core.identity import DEFAULT_APP, Caller
 from notify.core.names import Hosts, Origins
 from notify.core.notification import Create
 from notify.core.position import Bounds, Position
@@ -39,7 +39,9 @@ from notify.live.doorbell import INBOXES, flashes_in, heads_in, ids_in, rings_in
 from notify.live.doorbell import _packed as packed
 from notify.live.subprotocols import JSON, MSGPACK, Subprotocol, agree, read, ref_in
 from notify.settings import Settings
+from notify.store.apps import Signing
 from notify.store.rows import InboxState
+from support.clock import ManualClock
 from support.fuzzing import Target
 
 __all__ = ("TARGETS",)
@@ -298,12 +300,28 @@ def _finished(asking: Coroutine[Any, Any, T]) -> T:
 
 
 def _authenticator() -> Authenticator:
-    service = Service(SETTINGS)
+    service = Service(SETTINGS, ManualClock())
+    assert SETTINGS.jwt_secret is not None
+    default = Signing(
+        is_enabled=True,
+        secrets=(SETTINGS.jwt_secret,),
+        issuer=None,
+        audience=None,
+        document=None,
+        digest=None,
+        has_url=False,
+        begun_at=None,
+        ended_at=None,
+    )
+
+    async def signing_of(app_id: str) -> Signing | None:
+        """There is no database here: no other app is known, and no key."""
+        return default if app_id == DEFAULT_APP else None
 
     async def none(*_: object) -> None:
-        """There is no database here: no other app is known, and no key."""
+        pass
 
-    service.apps.leased_secret_of = none  # type: ignore[method-assign,assignment]
+    service.apps.signing_of = signing_of  # type: ignore[method-assign]
     service.keys.find = none  # type: ignore[method-assign,assignment]
     return service.authenticator
 
@@ -343,8 +361,9 @@ CREATES = (
         "data": {"a": [[{}]]},
     },
 )
-TOKEN = jwt.encode({"sub": "alice", "exp": 2_000_000_000, "scope": "inbox send"}, SECRET, algorithm="HS256")
-UNSIGNED = jwt.encode({"sub": "alice", "exp": 2_000_000_000}, "", algorithm="none")
+SOON = int(NOW.timestamp()) + 3600
+TOKEN = jwt.encode({"sub": "alice", "exp": SOON, "scope": "inbox send"}, SECRET, algorithm="HS256")
+UNSIGNED = jwt.encode({"sub": "alice", "exp": SOON}, "", algorithm="none")
 
 TARGETS = (
     Target("position", [b"k3f9.42", b"0.0", b"a" * 32 + b".9223372036854775807", b"k3f9.42.50"], position),

@@ -13,6 +13,7 @@ from support.streams import Block
 __all__ = ("Visit", "visiting")
 
 _SECONDS = 10.0
+_OK = 200
 
 
 class Visit:
@@ -90,6 +91,10 @@ class Visit:
         assert not self.is_over, f"sent after its end: {message}"
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            return
+        if self.status != _OK:
+            self.is_over = not message["more_body"]
+            self._left.set()
             return
         self.blocks += (Block.parse(text) for text in message["body"].decode().split("\n\n") if text)
         self._news.set()

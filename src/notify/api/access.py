@@ -20,7 +20,6 @@ from notify.core.errors import (
     InvalidError,
     NotFoundError,
     ProblemError,
-    TooManyRequestsError,
     UnauthorizedError,
 )
 from notify.core.identity import Caller
@@ -57,9 +56,6 @@ class Access(Enum):
 
 
 _REFUSAL = "refusal"
-_PASSING = (ExpiredError, TooManyRequestsError)
-"""What a browser's `EventSource` may meet in its life, and must not give up for."""
-
 _FOR_KEYS = frozenset({Access.INBOX_KEY, Access.SEND_KEY})
 _FOR_USERS = frozenset({Access.USER})
 _SCOPES = {
@@ -87,7 +83,7 @@ async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
         check_access(caller, access)
     except ProblemError as refusal:
         # On what opens a live connection the handler says so, in a way that a browser can hear.
-        if not opens_live or not (isinstance(connection, WebSocket) or isinstance(refusal, _PASSING)):
+        if not opens_live or not (isinstance(connection, WebSocket) or _passes(refusal)):
             raise
         connection.scope["auth"] = None
         connection.scope["state"][_REFUSAL] = refusal
@@ -106,6 +102,11 @@ async def _identified(connection: Connection, limits: RateLimits, *, opens_live:
     except UnauthorizedError:
         limits.count_failure(source_of(connection))
         raise
+
+
+def _passes(refusal: ProblemError) -> bool:
+    """Whether a browser's `EventSource`, which gives up for good on any status but 200, should come again."""
+    return isinstance(refusal, ExpiredError) or refusal.retry_after_seconds is not None
 
 
 def check_access(caller: Caller, access: Access) -> None:

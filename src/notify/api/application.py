@@ -7,6 +7,7 @@ from litestar.types import ControllerRouterHandler
 
 from notify.api.access import guard
 from notify.api.answering import keep_failure
+from notify.api.app_tokens import AppTokensController
 from notify.api.apps import AppsController
 from notify.api.broadcasts import BroadcastsController
 from notify.api.devices import DevicesController
@@ -34,6 +35,7 @@ _ROUTES: tuple[ControllerRouterHandler, ...] = (
     Router("/v1/notifications", route_handlers=[SendingController, InboxController]),
     ChangesController,
     AppsController,
+    AppTokensController,
     KeysController,
     TokensController,
     StreamController,

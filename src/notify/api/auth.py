@@ -2,48 +2,27 @@
 
 import hmac
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import parse_qsl
 
 import jwt
-import msgspec
 from litestar.connection import ASGIConnection
-from msgspec import Meta, Struct
 
 from notify.api.inputs import header
+from notify.api.verifying import SECRET_ALGORITHM, Verifier
 from notify.core.clock import Clock
-from notify.core.errors import ExpiredError, ForbiddenError, NotFoundError, UnauthorizedError
-from notify.core.identity import DEFAULT_APP, KEY_SCOPES, TOKEN_SCOPES, Caller, hash_key
+from notify.core.errors import ForbiddenError, UnauthorizedError
+from notify.core.identity import DEFAULT_APP, KEY_SCOPES, Caller, hash_key
 from notify.core.ids import uuid7
 from notify.core.names import Origins
-from notify.core.text import AppId, UserId
 from notify.store.apps import Apps
 from notify.store.keys import Keys
 
 __all__ = ("Authenticator",)
 
-_ALGORITHM = "HS256"
 _COOKIE = "notify_token"
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _LONGEST_CREDENTIAL = 8192
-_MOST_VERIFIED = 10_000
-_LAST_SECOND = 253_402_300_799
-"""The end of the year 9999: neither infinity nor NaN, which never come, is a time."""
-
-
-class _Claims(Struct):
-    sub: UserId
-    exp: Annotated[float, Meta(le=_LAST_SECOND)]
-    scope: str = "inbox"
-    jti: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
-    iat: Annotated[float, Meta(le=_LAST_SECOND)] | None = None
-
-
-class _Verified(Struct, frozen=True):
-    """What a token says, as long as its app has this secret."""
-
-    secret: str
-    caller: Caller
 
 
 class Authenticator:
@@ -51,20 +30,18 @@ class Authenticator:
         self,
         apps: Apps,
         keys: Keys,
+        verifier: Verifier,
         clock: Clock,
         *,
         admin_key: str,
-        default_secret: str | None,
         trusted_origins: Origins,
     ) -> None:
         self._apps = apps
         self._keys = keys
+        self._verifier = verifier
         self._clock = clock
         self._admin_key_hash = hash_key(admin_key)
-        self._default_secret = default_secret
         self._trusted_origins = trusted_origins
-        self._verified: dict[bytes, _Verified] = {}
-        """Tokens that were found in order, by their hashes."""
 
     async def caller_of(
         self,
@@ -91,9 +68,7 @@ class Authenticator:
         """A user's token, and when it runs out."""
         now = self._clock.now()
         expires_at = (now + ttl).replace(microsecond=0)
-        secret = self._given_secret_of(app_id) or await self._apps.secret_of(app_id)
-        if secret is None:
-            raise NotFoundError(f"There is no app {app_id}.")
+        signing = await self._apps.signs_with(app_id)
         claims = {
             "sub": user_id,
             "app": app_id,
@@ -102,10 +77,10 @@ class Authenticator:
             "iat": now.timestamp(),
             "exp": int(expires_at.timestamp()),
         }
-        return jwt.encode(claims, secret, algorithm=_ALGORITHM), expires_at
-
-    def _given_secret_of(self, app_id: str) -> str | None:
-        return self._default_secret if app_id == DEFAULT_APP else None
+        # As the app wants the tokens that it signs itself.
+        wanted = {"iss": signing.issuer, "aud": signing.audience}
+        claims |= {name: value for name, value in wanted.items() if value is not None}
+        return jwt.encode(claims, signing.secrets[0], algorithm=SECRET_ALGORITHM), expires_at
 
     async def check(self, credential: str, *, takes_admin_key: bool = True) -> Caller:
         # Hashed first, so that the comparison takes as long whatever was sent.
@@ -113,29 +88,11 @@ class Authenticator:
         if takes_admin_key and hmac.compare_digest(digest, self._admin_key_hash):
             return Caller(DEFAULT_APP, frozenset(KEY_SCOPES), is_operator=True)
         if credential.count(".") == 2:  # noqa: PLR2004 - a JWT has three parts, an API key has one
-            return await self._check_token(credential, digest)
+            return await self._verifier.caller_of(credential, digest)
         caller = await self._keys.find(digest)
         if caller is None:
             raise UnauthorizedError("This API key is unknown or revoked.")
-        return caller
-
-    async def _check_token(self, token: str, digest: bytes) -> Caller:
-        known = self._verified.get(digest)
-        try:
-            app_id = _app_of(token) if known is None else known.caller.app_id
-            secret = self._given_secret_of(app_id) or await self._apps.leased_secret_of(app_id)
-            if secret is None:
-                raise UnauthorizedError("This token is of an app that does not exist.")
-            if known is None or known.secret != secret:
-                known = self._verified[digest] = _Verified(secret, _verify(token, digest, secret, app_id))
-                if len(self._verified) > _MOST_VERIFIED:
-                    del self._verified[next(iter(self._verified))]
-        except (jwt.PyJWTError, msgspec.ValidationError, ValueError) as error:
-            raise UnauthorizedError("This token is malformed, or signed with another secret.") from error
-        caller = known.caller
-        assert caller.expires_at is not None  # noqa: S101 - a token without is not verified
-        if caller.expires_at <= self._clock.now().timestamp():
-            raise ExpiredError
+        await self._apps.require_enabled(caller.app_id)
         return caller
 
     def _check_origin(self, connection: ASGIConnection[Any, Any, Any, Any], *, opens_live: bool) -> None:
@@ -152,39 +109,6 @@ class Authenticator:
             raise ForbiddenError(
                 "With the cookie, changes are taken only from pages of this host or NOTIFY_CORS_ORIGINS."
             )
-
-
-def _app_of(token: str) -> str:
-    """Of which app a token says it is, to find the secret that it has to be signed with."""
-    unchecked = jwt.decode(token, options={"verify_signature": False})
-    return msgspec.convert(unchecked.get("app", DEFAULT_APP), AppId)
-
-
-def _verify(token: str, digest: bytes, secret: str, app_id: str) -> Caller:
-    payload = jwt.decode(
-        token,
-        secret,
-        algorithms=[_ALGORITHM],
-        # Times are held against our own clock, each time that it is used.
-        options={
-            "require": ["exp", "sub"],
-            "verify_exp": False,
-            "verify_iat": False,
-            "verify_nbf": False,
-            "verify_aud": False,
-        },
-    )
-    claims = msgspec.convert(payload, _Claims)
-    claims.sub.encode()  # JSON may hold half of a surrogate pair, which no text of ours may
-    scopes = frozenset(claims.scope.split())
-    return Caller(
-        app_id,
-        scopes.intersection(TOKEN_SCOPES),
-        user_id=claims.sub,
-        expires_at=claims.exp,
-        token_id=claims.jti or digest.hex(),
-        issued_at=claims.iat,
-    )
 
 
 def _credential_in(connection: ASGIConnection[Any, Any, Any, Any]) -> str | None:

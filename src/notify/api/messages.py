@@ -173,6 +173,13 @@ class AppBody(Struct, frozen=True, forbid_unknown_fields=True):
     name: Line
 
 
+class AppChange(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is to be changed."""
+
+    name: Line | None = None
+    enabled: Annotated[bool, Meta(description="With the admin key only.")] | None = None
+
+
 class KeyBody(Struct, frozen=True, forbid_unknown_fields=True):
     name: Line
     scopes: Annotated[list[KeyScope], Meta(min_length=1, max_length=3)]

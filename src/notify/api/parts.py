@@ -31,6 +31,8 @@ PART_NAMES = frozenset(
         "hub",
         "keys",
         "inboxes",
+        "jwks",
+        "jwks_fetching",
         "known",
         "metrics",
         "outbox",

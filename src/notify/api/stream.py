@@ -16,7 +16,7 @@ from notify.api.handlers import get, head
 from notify.api.inputs import header, read_query
 from notify.api.messages import Owner
 from notify.api.routes import route
-from notify.core.errors import OverloadedError, TooManyRequestsError
+from notify.core.errors import OverloadedError
 from notify.core.ids import uuid7
 from notify.core.text import DeviceName, NotificationType
 from notify.live.admission import Admission
@@ -29,7 +29,7 @@ __all__ = ("STREAM_PATH", "LiveQuery", "StreamController", "StreamQuery", "come_
 STREAM_PATH: Final = "/v1/stream"
 
 _COME_BACK_WITH_A_TOKEN_MS = 60_000
-_COME_BACK_LATER_MS = (5_000, 30_000)
+_BACK_SOON_MS = (1_000, 5_000)
 
 
 class LiveQuery(Owner, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -84,12 +84,11 @@ class StreamController(Controller):
         """
         query = read_query(request, StreamQuery)
         refusal = refusal_of(request)
-        if isinstance(refusal, TooManyRequestsError):
-            return come_back_later()
         if refusal is not None:
-            return Farewell("auth", _COME_BACK_WITH_A_TOKEN_MS)
+            after = refusal.retry_after_seconds
+            return Farewell("auth", _COME_BACK_WITH_A_TOKEN_MS) if after is None else come_back_later(after)
         if parts.roster.is_draining:
-            return Farewell("shutdown", random.randint(1000, 5000))  # noqa: S311 - jitter
+            return Farewell("shutdown", random.randint(*_BACK_SOON_MS))  # noqa: S311 - jitter
         visitor = visitor_of(request, query)
         try:
             admission.check(visitor.source)
@@ -111,9 +110,9 @@ class StreamController(Controller):
         return Response(None, headers={name.decode(): value.decode() for name, value in STREAM_HEADERS})
 
 
-def come_back_later() -> Farewell:
+def come_back_later(after_seconds: int = 5) -> Farewell:
     """For whoever there is no room for. Not all of them at once, or there would be none again."""
-    return Farewell("overload", random.randint(*_COME_BACK_LATER_MS))  # noqa: S311 - jitter
+    return Farewell("overload", random.randint(1000 * after_seconds, 6000 * after_seconds))  # noqa: S311 - jitter
 
 
 def visitor_of(connection: Connection, query: LiveQuery) -> Visitor:

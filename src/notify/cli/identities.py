@@ -1,4 +1,4 @@
-"""`notify apps`, `notify keys` and `notify token`: who may call."""
+"""`notify keys` and `notify token`: who may call."""
 
 from collections.abc import Awaitable
 from datetime import timedelta
@@ -6,26 +6,17 @@ from typing import cast
 from uuid import UUID
 
 import click
-import msgspec
 
 from notify.app import Service
+from notify.cli.checking import check as _check
 from notify.cli.parts import with_service
 from notify.cli.surroundings import Problem
 from notify.core.identity import DEFAULT_APP, KEY_SCOPES, TOKEN_SCOPES, KeyScope
 from notify.core.text import AppId, Line, UserId
 
-__all__ = ("apps", "keys", "token")
+__all__ = ("keys", "token")
 
 _MOST = 1_000_000
-
-
-def _check(name: str, value: str, type_: object) -> None:
-    try:
-        msgspec.convert(value.encode().decode(), type_)
-    except UnicodeEncodeError as error:
-        raise Problem(f"{name}: Expected UTF-8.") from error
-    except msgspec.ValidationError as error:
-        raise Problem(f"{name}: {error}.") from error
 
 
 def _checked_app(_context: click.Context, _option: click.Parameter, value: str) -> str:
@@ -36,29 +27,6 @@ def _checked_app(_context: click.Context, _option: click.Parameter, value: str) 
 _app_option = click.option(
     "--app", "app_id", default=DEFAULT_APP, show_default=True, callback=_checked_app, help="The app it is about."
 )
-
-
-@click.group()
-def apps() -> None:
-    """Apps (tenants). Everything is separated by app."""
-
-
-@apps.command("create")
-@click.argument("app_id", metavar="ID")
-@click.option("--name", help="What people call it. Default: the id.")
-def create_app(app_id: str, name: str | None) -> None:
-    """Make an app; prints the secret that signs its user tokens, this once."""
-    _check("ID", app_id, AppId)
-    _check("--name", name or app_id, Line)
-    new = with_service(lambda service: service.apps.create(app_id, name or app_id))
-    click.echo(f"app         {new.id}\njwt secret  {new.jwt_secret}")
-
-
-@apps.command("list")
-def list_apps() -> None:
-    """List all apps."""
-    for app in with_service(lambda service: service.apps.list_(_MOST, None, None)):
-        click.echo(f"{app.id}  {app.name}")
 
 
 @click.group()

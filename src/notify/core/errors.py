@@ -7,6 +7,7 @@ import msgspec
 __all__ = (
     "AckRefusedError",
     "AlreadySentError",
+    "AppDisabledError",
     "BodyTooLargeError",
     "BodyTooSlowError",
     "ConflictError",
@@ -20,6 +21,7 @@ __all__ = (
     "IdempotencyMismatchError",
     "InternalError",
     "InvalidError",
+    "KeysUnderWayError",
     "MalformedBodyError",
     "MalformedMessageError",
     "MalformedPositionError",
@@ -30,6 +32,8 @@ __all__ = (
     "OverloadedError",
     "PositionUnknownError",
     "ProblemError",
+    "SealedError",
+    "SecretInSettingsError",
     "ShuttingDownError",
     "SubprotocolError",
     "TooManyCreatesError",
@@ -70,6 +74,10 @@ class InternalError(ProblemError):
         "The request could not be handled because of a fault in the service. Try again; if it stays, tell the operator "
         "the request id."
     )
+
+
+class SealedError(InternalError):
+    """A secret in the database cannot be read. Whoever runs the service has to put that right."""
 
 
 class MalformedBodyError(ProblemError):
@@ -129,6 +137,12 @@ class ForbiddenError(ProblemError):
     advice = "Use a credential that has the scope this call needs, and stay within its own app and user."
 
 
+class AppDisabledError(ForbiddenError):
+    slug = "app-disabled"
+    title = "This app is disabled"
+    advice = "Its keys and tokens are not taken until the operator enables it again, with `notify apps enable`."
+
+
 class NotFoundError(ProblemError):
     status = 404
     slug = "not-found"
@@ -162,6 +176,16 @@ class ConflictError(ProblemError):
     slug = "conflict"
     title = "That exists already"
     advice = "Choose another id, or use the one that exists."
+
+
+class SecretInSettingsError(ProblemError):
+    status = 409
+    slug = "secret-in-settings"
+    title = "This secret is kept in the settings"
+    advice = (
+        "Rotate it where it is kept: give NOTIFY_JWT_SECRET another value, and NOTIFY_JWT_SECRET_BEFORE the one that "
+        "it had, until the last tokens signed with that have run out."
+    )
 
 
 class AckRefusedError(ProblemError):
@@ -299,6 +323,14 @@ class ShuttingDownError(ProblemError):
     slug = "shutting-down"
     title = "This process is being stopped"
     advice = "Connect again after as long as `Retry-After` says; another process answers, or this one when it is back."
+    retry_after_seconds = 1
+
+
+class KeysUnderWayError(ProblemError):
+    status = 503
+    slug = "keys-under-way"
+    title = "The public keys of this app are being fetched"
+    advice = "The token names a key that is not known yet. Send the request again after as long as `Retry-After` says."
     retry_after_seconds = 1
 
 

@@ -5,6 +5,7 @@ moment, and goes the same way. So every process may be asked who is there, and m
 """
 
 import asyncio
+import math
 import os
 import socket
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
@@ -41,6 +42,7 @@ _STOP_SECONDS = 5.0
 _OVERLAP_SECONDS = 60.0
 """Longer than a revocation may take from its time to its commit."""
 
+_NEVER = -math.inf
 _YOUNG_SECONDS = 60.0
 _LOOK_AGAIN_AFTER_SECONDS = (0.1, 0.2, 0.3, 0.4)
 
@@ -160,6 +162,13 @@ class Registry(Watcher):
         self._revoke([(revocation, naming_time())])
         self._doorbell.ring_revoked(revocation.id)
 
+    async def revoke_app(self, app_id: str) -> None:
+        """Ends what is open of an app of which no process takes a credential any more."""
+        revocation = Revocation(uuid7(), app_id)
+        await self._sessions.revoke_app(revocation)
+        self._revoke([(revocation, naming_time())])
+        self._doorbell.ring_revoked(revocation.id)
+
     async def _once_written(self, session_id: UUID, find: Callable[[], Awaitable[T]]) -> T:
         """A session that has just begun may have no row yet, in whichever process it is."""
         for pause_seconds in _LOOK_AGAIN_AFTER_SECONDS:
@@ -211,6 +220,7 @@ class Registry(Watcher):
     def _revoke(self, revocations: Iterable[tuple[Revocation, float]]) -> None:
         """Ends what was open when it was revoked, by the clock that names sessions."""
         users: dict[InboxKey, float] = {}
+        apps: dict[str, float] = {}
         for revocation, revoked_at in revocations:
             if revocation.id in self._heard:
                 continue
@@ -218,13 +228,16 @@ class Registry(Watcher):
             if revocation.user_id is not None:
                 key = InboxKey(revocation.app_id, revocation.user_id)
                 users[key] = max(revoked_at, users.get(key, revoked_at))
+            elif revocation.session_id is None:
+                apps[revocation.app_id] = max(revoked_at, apps.get(revocation.app_id, revoked_at))
             else:
                 connection = self._roster.get(str(revocation.session_id))
                 if connection is not None and connection.key.app_id == revocation.app_id:
                     self._roster.end(connection, "revoked")
-        if users:
-            for connection in self._roster.find(lambda connection: connection.key in users):
-                if named_at(UUID(connection.session)) <= users[connection.key]:
+        if users or apps:
+            for connection in self._roster.find(lambda one: one.key in users or one.key.app_id in apps):
+                ended_at = max(users.get(connection.key, _NEVER), apps.get(connection.key.app_id, _NEVER))
+                if named_at(UUID(connection.session)) <= ended_at:
                     self._roster.end(connection, "revoked")
 
     # Telling the others

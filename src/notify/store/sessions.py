@@ -61,7 +61,7 @@ class Presence(Struct, frozen=True):
 
 
 class Revocation(Struct, frozen=True):
-    """All sessions that a user had at that moment of the database's have to end, or one."""
+    """All sessions that a user had at that moment of the database's have to end, or one; naming neither, the app's."""
 
     id: UUID
     app_id: str
@@ -104,6 +104,9 @@ class Sessions:
 
     async def revoke_user(self, revocation: Revocation) -> None:
         await self._database.execute("session_revoke_user", revocation.id, revocation.app_id, revocation.user_id)
+
+    async def revoke_app(self, revocation: Revocation) -> None:
+        await self._database.execute("app_revoke", revocation.id, revocation.app_id)
 
     # What a process tells of itself
 

@@ -48,11 +48,19 @@ class _Row(CommonTableAttributes, DeclarativeBase):
 
 class AppRow(_Row):
     __tablename__ = "apps"
+    __table_args__ = (
+        CheckConstraint("num_nulls(jwt_secret_before, jwt_secret_before_until) IN (0, 2)", name="apps_secret_before"),
+    )
 
     id: Mapped[str] = mapped_column(_NAME, primary_key=True)
     name: Mapped[str] = mapped_column(Text)
     jwt_secret: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(_TIME, server_default=func.now())
+    enabled: Mapped[bool] = mapped_column(Boolean, server_default=text("true"))
+    jwt_secret_before: Mapped[str | None] = mapped_column(Text)
+    jwt_secret_before_until: Mapped[datetime | None] = mapped_column(_TIME)
+    jwt_issuer: Mapped[str | None] = mapped_column(Text)
+    jwt_audience: Mapped[str | None] = mapped_column(Text)
 
 
 class ApiKeyRow(_Row):
@@ -72,6 +80,21 @@ class ApiKeyRow(_Row):
     last_used_at: Mapped[datetime | None] = mapped_column(_TIME)
     revoked_at: Mapped[datetime | None] = mapped_column(_TIME)
 
+
+Table(
+    "jwks",
+    _metadata,
+    Column("app_id", _NAME, ForeignKey("notify.apps.id"), primary_key=True),
+    Column("url", Text),
+    Column("document", Text),
+    Column("digest", LargeBinary),
+    Column("begun_at", _TIME),
+    Column("ended_at", _TIME),
+    Column("fetched_at", _TIME),
+    Column("failure", Text),
+    CheckConstraint("url IS NOT NULL OR document IS NOT NULL", name="jwks_document"),
+    CheckConstraint("num_nulls(document, digest) IN (0, 2)", name="jwks_digest"),
+)
 
 Table(
     "store",
@@ -338,7 +361,7 @@ Table(
     Column("user_id", _NAME),
     Column("session_id", Uuid),
     Column("revoked_at", _TIME, nullable=False),
-    CheckConstraint("num_nonnulls(user_id, session_id) = 1", name="revocations_subject"),
+    CheckConstraint("num_nonnulls(user_id, session_id) <= 1", name="revocations_subject"),
     Index("revocations_revoked_at", "revoked_at"),
 )
 
