@@ -68,7 +68,11 @@ async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
     opens_live = bool(handler.opt.get("opens_live"))
     authenticator: Authenticator = parts_of(connection)["authenticator"]
     try:
-        connection.scope["auth"] = caller = await authenticator.caller_of(connection, opens_live=opens_live)
+        connection.scope["auth"] = caller = await authenticator.caller_of(
+            connection,
+            opens_live=opens_live,
+            answers_from_memory=bool(handler.opt.get("answers_from_memory")),
+        )
         check_access(caller, access)
     except ProblemError as refusal:
         # On what opens a live connection the handler says so, in a way that a browser can hear.

@@ -196,9 +196,9 @@ class _Errands(Errands):
         key = None if text is None else idempotency_key(self._caller, CREATE, text, asked)
         try:
             command = command_of(self._caller, asked, self._parts.settings, self._parts.clock.now(), key)
-        except InvalidError as error:
+        except (InvalidError, ForbiddenError) as error:
             inner = tuple(FieldError(f"/notification{one.pointer}", one.detail) for one in error.errors)
-            raise InvalidError(error.detail, errors=inner) from error
+            raise type(error)(error.detail, errors=inner) from error
         sent = await self._parts.writer.create(command)
         return Result(id=sent.id, items=sent.items or UNSET, replayed=True if sent.replayed else UNSET)
 
@@ -211,7 +211,8 @@ class _Errands(Errands):
         if ends_at is not None and caller.expires_at is not None and caller.expires_at > ends_at:
             # What outlives the old token may do what the new one says.
             self._caller = caller
-            self._parts.roster.extend(connection, caller.expires_at)
+            now = self._parts.clock.now().timestamp()
+            self._parts.roster.extend(connection, caller.expires_at, caller.credential(now))
         if connection.expires_at is None:
             return Result()
         return Result(expires_at=datetime.fromtimestamp(connection.expires_at, UTC))

@@ -17,10 +17,12 @@ import structlog
 
 from notify.core.clock import Clock
 from notify.core.errors import DatabaseAwayError, NotFoundError
+from notify.core.identity import Credential
 from notify.core.ids import age_seconds, named_at, naming_time, uuid7
 from notify.live.connection import Connection
 from notify.live.database_time import DatabaseTime
 from notify.live.doorbell import Doorbell
+from notify.live.revoked import RevokedCredentials, suspects
 from notify.live.roster import Roster, Watcher
 from notify.metrics import Metrics
 from notify.store.database import TRY_AGAIN
@@ -79,6 +81,7 @@ class Registry(Watcher):
         self._heard: dict[UUID, float] = {}
         """The revocations that have been dealt with, and since when."""
 
+        self._credentials = RevokedCredentials()
         self._wanted = asyncio.Event()
         self._is_failing = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -106,11 +109,13 @@ class Registry(Watcher):
     def opened(self, connection: Connection) -> None:
         self._opened[connection.session] = connection
         self._wanted.set()
+        self._obey(connection)
 
     def extended(self, connection: Connection) -> None:
         if connection.session not in self._opened:
             self._changed[connection.session] = connection
             self._wanted.set()
+        self._obey(connection)
 
     def closed(self, connection: Connection) -> None:
         if self._opened.pop(connection.session, None) is None:
@@ -123,22 +128,22 @@ class Registry(Watcher):
         for start in range(0, len(connections), _ROWS_PER_STATEMENT):
             part = connections[start : start + _ROWS_PER_STATEMENT]
             some = {UUID(connection.session): connection for connection in part}
-            for session_id, expires_at in (await self._sessions.expiries(list(some))).items():
-                if expires_at is not None:
-                    self._roster.extend(some[session_id], expires_at)
+            for session_id, stay in (await self._sessions.stays(list(some))).items():
+                if stay.expires_at is not None:
+                    self._roster.extend(some[session_id], stay.expires_at, stay.credential)
 
     # What users and operators want
 
-    async def extend(self, key: InboxKey, session_id: UUID, expires_at: float) -> datetime | None:
+    async def extend(self, key: InboxKey, session_id: UUID, expires_at: float, by: Credential) -> datetime | None:
         """A fresh token of this user was shown. Answers until when the session may stay now."""
         connection = self._roster.get(str(session_id))
         if connection is None:
-            until = await self._once_written(session_id, lambda: self._sessions.extend(key, session_id, expires_at))
+            until = await self._once_written(session_id, lambda: self._sessions.extend(key, session_id, expires_at, by))
             self._doorbell.ring_session(session_id)
             return until
         if connection.key != key:
             raise NotFoundError
-        self._roster.extend(connection, expires_at)
+        self._roster.extend(connection, expires_at, by)
         return None if connection.expires_at is None else datetime.fromtimestamp(connection.expires_at, UTC)
 
     async def revoke(self, app_id: str, session_id: UUID) -> None:
@@ -157,6 +162,11 @@ class Registry(Watcher):
         """Ends what the user has open by now. What they open afterwards stays."""
         revocation = Revocation(uuid7(), key.app_id, user_id=key.user_id)
         await self._sessions.revoke_user(revocation)
+        self._revoke([(revocation, naming_time())])
+        self._doorbell.ring_revoked(revocation.id)
+
+    def revoked(self, revocation: Revocation) -> None:
+        """A credential was revoked by a call to this process."""
         self._revoke([(revocation, naming_time())])
         self._doorbell.ring_revoked(revocation.id)
 
@@ -209,13 +219,16 @@ class Registry(Watcher):
         self._revoke((revocation, self._database_time.here(revocation.revoked_at)) for revocation in found)
 
     def _revoke(self, revocations: Iterable[tuple[Revocation, float]]) -> None:
-        """Ends what was open when it was revoked, by the clock that names sessions."""
+        """Ends what was open when it was revoked, by the clock that names sessions, or goes by what was revoked."""
         users: dict[InboxKey, float] = {}
+        credentials: list[Revocation] = []
         for revocation, revoked_at in revocations:
             if revocation.id in self._heard:
                 continue
             self._heard[revocation.id] = self._clock.monotonic()
-            if revocation.user_id is not None:
+            if revocation.is_of_credential:
+                credentials.append(revocation)
+            elif revocation.user_id is not None:
                 key = InboxKey(revocation.app_id, revocation.user_id)
                 users[key] = max(revoked_at, users.get(key, revoked_at))
             else:
@@ -226,6 +239,22 @@ class Registry(Watcher):
             for connection in self._roster.find(lambda connection: connection.key in users):
                 if named_at(UUID(connection.session)) <= users[connection.key]:
                     self._roster.end(connection, "revoked")
+        if credentials:
+            self._revoke_credentials(credentials)
+
+    def _revoke_credentials(self, revocations: Sequence[Revocation]) -> None:
+        for revocation in revocations:
+            self._credentials.add(revocation, self._clock.monotonic())
+        for connection in self._roster.find(suspects(revocations)):
+            self._obey(connection)
+
+    def _obey(self, connection: Connection) -> None:
+        """Ends a connection, or gives it an end, if what it goes by was revoked a moment ago."""
+        for revocation in self._credentials.against(connection):
+            if revocation.ends_at is None:
+                self._roster.end(connection, "revoked")
+                return
+            self._roster.shorten(connection, revocation.ends_at)
 
     # Telling the others
 
@@ -276,6 +305,7 @@ class Registry(Watcher):
         now = self._clock.monotonic()
         within_seconds = now - self._looked_at + _OVERLAP_SECONDS
         self._heard = {id_: since for id_, since in self._heard.items() if since >= now - within_seconds}
+        self._credentials.forget(now - within_seconds)
         await self._look([], within_seconds)
         self._looked_at = now
 
@@ -335,4 +365,5 @@ def _row_of(connection: Connection) -> SessionRow:
         connection.visitor.device,
         max(0.0, age_seconds(session_id)),
         connection.expires_at,
+        connection.credential,
     )

@@ -15,7 +15,7 @@ from notify.store.leases import Leases
 from notify.store.resources import Repository, Resources
 from notify.store.tables import AppRow
 
-__all__ = ("App", "Apps", "NewApp", "make_secret", "require_app")
+__all__ = ("App", "Apps", "LeasedApp", "NewApp", "make_secret", "require_app")
 
 _SECRET_BYTES = 48
 
@@ -35,6 +35,13 @@ class NewApp(Struct, frozen=True):
     jwt_secret: str
 
 
+class LeasedApp(Struct, frozen=True):
+    """What a token is held against, as it was a moment ago at most."""
+
+    secret: str | None
+    revocations: int
+
+
 class _Apps(Repository[AppRow]):
     model_type = AppRow
 
@@ -44,7 +51,7 @@ class Apps:
         self._resources = resources
         self._database = database
         self._clock = clock
-        self._secrets = Leases(self.secret_of, clock)
+        self._leases = Leases(self._read, clock)
 
     async def create(self, app_id: str, name: str) -> NewApp:
         row = AppRow(id=app_id, name=name, jwt_secret=make_secret(), created_at=self._clock.now())
@@ -66,13 +73,16 @@ class Apps:
             rows = await _Apps.of(session).get_many(*conditions, LimitOffset(limit, 0), order_by=[("id", False)])
         return [App(row.id, row.name, row.created_at) for row in rows]
 
-    async def leased_secret_of(self, app_id: str) -> str | None:
-        """The secret as it was a moment ago at most."""
-        return await self._secrets.get(app_id)
+    async def leased(self, app_id: str) -> LeasedApp | None:
+        return await self._leases.get(app_id)
 
     async def secret_of(self, app_id: str) -> str | None:
+        app = await self._read(app_id)
+        return None if app is None else app.secret
+
+    async def _read(self, app_id: str) -> LeasedApp | None:
         rows = await self._database.fetch("app_secret", app_id)
-        return rows[0]["jwt_secret"] if rows else None
+        return LeasedApp(rows[0]["jwt_secret"], rows[0]["revocations"]) if rows else None
 
     async def keep_secret(self, app_id: str) -> str:
         """The secret of an app that may have been made without one."""

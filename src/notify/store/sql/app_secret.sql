@@ -1,2 +1,2 @@
--- app_secret: the secret that signs an app's user tokens.
-SELECT jwt_secret FROM notify.apps WHERE id = $1
+-- app_secret: the secret that signs an app's user tokens, and how often some of them were revoked.
+SELECT jwt_secret, revocations FROM notify.apps WHERE id = $1
