@@ -67,14 +67,16 @@ from notify.store.policies import Policies
 from notify.store.publications import Publications
 from notify.store.resources import Resources
 from notify.store.retention import Kept, Retention
+from notify.store.revoked import Revoked
 from notify.store.scheduled import Scheduled
 from notify.store.sealing import Sealing
-from notify.store.sessions import Sessions
+from notify.store.sessions import Revocation, Sessions
 from notify.store.settle import LateComers, Settle
 from notify.store.snapshots import Snapshots
 from notify.store.statements import Statements
 from notify.store.subscriptions import Subscriptions
 from notify.store.survey import Survey
+from notify.store.tickets import Tickets
 from notify.store.topics import Topics
 from notify.store.writer import Writer
 
@@ -127,7 +129,9 @@ class Service:
             self.clock,
             self.metrics,
         )
-        self.keys = Keys(self.resources, self.database, self.clock)
+        self.keys = Keys(self.resources, self.database, self.clock, self._revoked)
+        self.revoked = Revoked(self.database, self.clock, self._revoked)
+        self.tickets = Tickets(self.database, self.clock)
         self.writer = Writer(
             self.database,
             self.clock,
@@ -174,6 +178,7 @@ class Service:
             answers_live=timedelta(hours=settings.idempotency_hours),
             devices_live=timedelta(days=settings.device_days),
             publications_live=timedelta(days=settings.publication_days),
+            tokens_live=timedelta(seconds=settings.max_token_ttl_seconds),
             pause_seconds=settings.housekeeping_seconds,
         )
         kept = Kept(settings.retention_read_days, settings.retention_unread_days)
@@ -252,10 +257,12 @@ class Service:
             self.keys,
             Verifier(
                 self.apps,
+                self.revoked,
                 self.clock,
                 VerifierLimits(settings.token_leeway_seconds, settings.max_token_ttl_seconds),
                 self.jwks_fetching.ask,
             ),
+            self.tickets,
             self.clock,
             admin_key=settings.admin_key,
             trusted_origins=Origins(settings.cors_origins),
@@ -329,6 +336,9 @@ class Service:
         self.flashing.written(flashes)
         self.doorbell.ring_flashes(flash.id for flash in flashes)
 
+    def _revoked(self, revocation: Revocation) -> None:
+        self.registry.revoked(revocation)
+
     def _listening(self) -> None:
         # Whatever rang before is found by looking.
         self.outbox.ring()
@@ -392,6 +402,7 @@ class Service:
             "rate_limits": self.rate_limits,
             "readiness": Readiness(self.database, self.listener, self.roster),
             "registry": self.registry,
+            "revoked": self.revoked,
             "roster": self.roster,
             "scheduled": self.scheduled,
             "sessions": self.sessions,
@@ -408,6 +419,7 @@ class Service:
                 self.settings,
             ),
             "subscriptions": self.subscriptions,
+            "tickets": self.tickets,
             "topics": self.topics,
             "writer": self.writer,
         }

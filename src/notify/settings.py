@@ -138,6 +138,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     max_recipients: Annotated[int, Meta(ge=1, le=1000)] = 1000
     """Users that one create may name."""
 
+    max_peer_recipients: Annotated[int, Meta(ge=1, le=1000)] = 10
+    """Users that one create may name when it is another user's, whose token has the scope `send` and not the role
+    `admin`."""
+
     max_topics: Annotated[int, Meta(ge=1, le=1000)] = 100
     """Topics that one create may name."""
 

@@ -31,6 +31,7 @@ from notify.api.protocol import HttpProtocol
 from notify.api.transports import Transports
 from notify.app import Service
 from notify.cli.server import configured
+from notify.core.api_keys import KeyProperties
 from notify.core.notification import Create, content_of
 from notify.live.feed import Follower
 from notify.metrics import Metrics
@@ -198,7 +199,7 @@ async def measure(url: str, rounds: int) -> None:
     await show("+ envelope: id, deadline, metrics, answer in one piece", enveloped, posted, 201)
     async with service.running():
         await service.apps.create("bench", "Bench")
-        key = await service.keys.create("bench", "bench", ["send", "inbox"])
+        key = await service.keys.create("bench", KeyProperties("bench", ["send", "inbox"]))
         token, _ = await service.authenticator.issue("default", USER, ["inbox"], timedelta(hours=1))
         create = request("POST", f"authorization: Bearer {key.key}", body=BODY)
         with_token = f"authorization: Bearer {token}"

@@ -58,7 +58,9 @@ async def test_a_key_is_shown_once_and_stored_as_its_hash(service: Service, clie
     made = answer.json()
     assert answer.status_code == 201
     assert answer.headers["cache-control"] == "no-store"
-    assert made.keys() == {"id", "name", "prefix", "scopes", "created_at", "key"}
+    bounds = {"expires_at", "allowed_addresses", "types"}
+    assert made.keys() == {"id", "name", "prefix", "scopes", "created_at", "key"} | bounds
+    assert {made[bound] for bound in bounds} == {None}
     assert made["key"].startswith("nk_")
     assert len(made["key"]) > 40
     assert made["key"].startswith(made["prefix"])
@@ -202,7 +204,7 @@ async def test_a_key_that_cannot_be_is_refused(client: httpx.AsyncClient) -> Non
         ({"name": 256 * "a", "scopes": ["send"]}, "/name"),
         ({"scopes": ["send"]}, "/name"),
         ({"name": "a"}, "/scopes"),
-        ({"name": "a", "scopes": ["send"], "types": ["order"]}, "/types"),
+        ({"name": "a", "scopes": ["send"], "kinds": ["order"]}, "/kinds"),
     ]
     for body, pointer in wrong:
         answer = await client.post("/v1/apps/default/keys", json=body)

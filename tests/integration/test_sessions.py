@@ -21,6 +21,7 @@ from notify.app import Service
 from notify.core.ids import uuid7
 from notify.live.connection import Connection
 from notify.settings import Settings
+from notify.store.sessions import Stay
 from support.calls import send
 from support.clock import ManualClock, hurried
 from support.invariants import rows
@@ -702,13 +703,13 @@ async def test_those_that_expire_together_are_looked_at_together(
     client: httpx.AsyncClient, there: Service, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[int] = []
-    expiries = there.sessions.expiries
+    stays = there.sessions.stays
 
-    async def counted(session_ids: list[UUID]) -> dict[UUID, float | None]:
+    async def counted(session_ids: list[UUID]) -> dict[UUID, Stay]:
         looks.append(len(session_ids))
-        return await expiries(session_ids)
+        return await stays(session_ids)
 
-    monkeypatch.setattr(there.sessions, "expiries", counted)
+    monkeypatch.setattr(there.sessions, "stays", counted)
     async with AsyncExitStack() as stack:
         token, longer = await token_of(client), await token_of(client, ttl_seconds=1000)
         visits = [await stack.enter_async_context(visiting(there, token=token)) for _ in range(50)]

@@ -9,7 +9,7 @@ import jwt
 
 from support.clock import ManualClock
 
-__all__ = ("app", "bearer", "key", "signed", "token", "unsigned")
+__all__ = ("app", "bearer", "key", "signed", "ticket", "token", "unsigned")
 
 
 def bearer(credential: str) -> dict[str, str]:
@@ -27,8 +27,13 @@ async def key(client: httpx.AsyncClient, *scopes: str, app_id: str = "default") 
     return made
 
 
-async def token(client: httpx.AsyncClient, user_id: str, scope: str = "inbox") -> str:
-    made: str = (await _made(client, "/v1/tokens", {"user_id": user_id, "scope": scope}))["token"]
+async def token(client: httpx.AsyncClient, user_id: str, scope: str = "inbox", **fields: Any) -> str:
+    made: str = (await _made(client, "/v1/tokens", {"user_id": user_id, "scope": scope, **fields}))["token"]
+    return made
+
+
+async def ticket(client: httpx.AsyncClient, headers: Mapping[str, str] | None = None, **fields: Any) -> str:
+    made: str = (await _made(client, "/v1/tickets", fields, headers))["ticket"]
     return made
 
 
@@ -43,8 +48,10 @@ def unsigned(claims: Mapping[str, Any]) -> str:
     return jwt.encode(dict(claims), "", algorithm="none")
 
 
-async def _made(client: httpx.AsyncClient, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    answer = await client.post(path, json=body)
+async def _made(
+    client: httpx.AsyncClient, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    answer = await client.post(path, json=body, headers=headers)
     assert answer.status_code == 201, answer.text
     made: dict[str, Any] = answer.json()
     return made

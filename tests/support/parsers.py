@@ -302,17 +302,7 @@ def _finished(asking: Coroutine[Any, Any, T]) -> T:
 def _authenticator() -> Authenticator:
     service = Service(SETTINGS, ManualClock())
     assert SETTINGS.jwt_secret is not None
-    default = Signing(
-        is_enabled=True,
-        secrets=(SETTINGS.jwt_secret,),
-        issuer=None,
-        audience=None,
-        document=None,
-        digest=None,
-        has_url=False,
-        begun_at=None,
-        ended_at=None,
-    )
+    default = Signing((SETTINGS.jwt_secret,))
 
     async def signing_of(app_id: str) -> Signing | None:
         """There is no database here: no other app is known, and no key."""

@@ -106,13 +106,15 @@ class Visit:
 
 @asynccontextmanager
 async def visiting(
-    service: Service, user_id: str = "alice", *, token: str | None = None, **query: Any
+    service: Service, user_id: str = "alice", *, token: str | None = None, key: str | None = None, **query: Any
 ) -> AsyncIterator[Visit]:
-    """A stream that has begun: with a user's token, or with the admin key."""
-    if token is None:
-        visit = Visit(service, {"user_id": user_id, **query}, ADMIN)
-    else:
+    """A stream that has begun: with a user's token, with a ticket, with an API key, or with the admin key."""
+    if token is not None:
         visit = Visit(service, query, {"Authorization": f"Bearer {token}"})
+    elif "ticket" in query:
+        visit = Visit(service, query, {})
+    else:
+        visit = Visit(service, {"user_id": user_id, **query}, ADMIN if key is None else {"X-API-Key": key})
     task = asyncio.create_task(visit.run())
     try:
         yield await visit.begun()

@@ -78,7 +78,7 @@ async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
     opens_live = bool(handler.opt.get("opens_live"))
     limits: RateLimits = parts_of(connection)["rate_limits"]
     try:
-        connection.scope["auth"] = caller = await _identified(connection, limits, opens_live=opens_live)
+        connection.scope["auth"] = caller = await _identified(connection, handler, limits)
         limits.spend(caller, answering(connection.scope).headers)
         check_access(caller, access)
     except ProblemError as refusal:
@@ -89,14 +89,19 @@ async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
         connection.scope["state"][_REFUSAL] = refusal
 
 
-async def _identified(connection: Connection, limits: RateLimits, *, opens_live: bool) -> Caller:
+async def _identified(connection: Connection, handler: BaseRouteHandler, limits: RateLimits) -> Caller:
     """Of an address that is wrong again and again the admin key is not taken, because it alone may be short enough to
     be guessed. Other credentials are good from anywhere at any time, whoever else has the same address.
     """
     authenticator: Authenticator = parts_of(connection)["authenticator"]
     is_suspect = limits.has_failures and limits.is_suspect(source_of(connection))
     try:
-        return await authenticator.caller_of(connection, opens_live=opens_live, takes_admin_key=not is_suspect)
+        return await authenticator.caller_of(
+            connection,
+            opens_live=bool(handler.opt.get("opens_live")),
+            answers_from_memory=bool(handler.opt.get("answers_from_memory")),
+            takes_admin_key=not is_suspect,
+        )
     except ExpiredError:
         raise
     except UnauthorizedError:

@@ -25,8 +25,10 @@ from notify.api.sessions import PresenceController, RefreshController, SessionsC
 from notify.api.socket import explain_socket, open_socket
 from notify.api.stream import StreamController
 from notify.api.subscriptions import SubscriptionsController
+from notify.api.tickets import TicketsController
 from notify.api.tokens import TokensController
 from notify.api.topics import TopicsController
+from notify.api.users import UsersController
 
 __all__ = ("application", "application_with")
 
@@ -38,6 +40,8 @@ _ROUTES: tuple[ControllerRouterHandler, ...] = (
     AppTokensController,
     KeysController,
     TokensController,
+    TicketsController,
+    UsersController,
     StreamController,
     open_socket,
     explain_socket,

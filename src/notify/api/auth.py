@@ -6,17 +6,19 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import jwt
-from litestar.connection import ASGIConnection
+from litestar.connection import ASGIConnection, WebSocket
 
+from notify.api.addresses import address_of
 from notify.api.inputs import header
 from notify.api.verifying import SECRET_ALGORITHM, Verifier
 from notify.core.clock import Clock
-from notify.core.errors import ForbiddenError, UnauthorizedError
-from notify.core.identity import DEFAULT_APP, KEY_SCOPES, Caller, hash_key
+from notify.core.errors import ForbiddenError, InvalidError, UnauthorizedError
+from notify.core.identity import DEFAULT_APP, KEY_SCOPES, Caller, Network, Role, hash_key
 from notify.core.ids import uuid7
 from notify.core.names import Origins
 from notify.store.apps import Apps
 from notify.store.keys import Keys
+from notify.store.tickets import Endpoint, Tickets
 
 __all__ = ("Authenticator",)
 
@@ -31,6 +33,7 @@ class Authenticator:
         apps: Apps,
         keys: Keys,
         verifier: Verifier,
+        tickets: Tickets,
         clock: Clock,
         *,
         admin_key: str,
@@ -39,6 +42,7 @@ class Authenticator:
         self._apps = apps
         self._keys = keys
         self._verifier = verifier
+        self._tickets = tickets
         self._clock = clock
         self._admin_key_hash = hash_key(admin_key)
         self._trusted_origins = trusted_origins
@@ -48,12 +52,22 @@ class Authenticator:
         connection: ASGIConnection[Any, Any, Any, Any],
         *,
         opens_live: bool = False,
+        answers_from_memory: bool = False,
         takes_admin_key: bool = True,
     ) -> Caller:
-        """Who calls. What opens a live connection may name a token in its query, since a browser can set no header."""
+        """Who calls. What opens a live connection may name a token or a ticket in its query, since a browser can set no
+        header. What answers from memory while the database is away takes tokens then without asking it about them.
+        """
         credential = _credential_in(connection)
         if credential is None and opens_live:
-            credential = _token_in(connection.scope["query_string"])
+            credential, ticket = _named_in(connection.scope["query_string"])
+            if ticket is not None:
+                if credential is not None:
+                    raise InvalidError.at("ticket", "Send either `token` or `ticket`, not both.")
+                endpoint: Endpoint = "websocket" if isinstance(connection, WebSocket) else "stream"
+                caller = await self._tickets.spend(ticket, endpoint, _origins_of(connection))
+                await self._apps.require_enabled(caller.app_id)
+                return caller
         if credential is None:
             credential = connection.cookies.get(_COOKIE)
             if credential is not None:
@@ -62,9 +76,14 @@ class Authenticator:
             raise UnauthorizedError
         if len(credential) > _LONGEST_CREDENTIAL:
             raise UnauthorizedError("This credential is too long to be one of ours.")
-        return await self.check(credential, takes_admin_key=takes_admin_key)
+        caller = await self.check(credential, answers_from_memory=answers_from_memory, takes_admin_key=takes_admin_key)
+        if caller.allowed_addresses is not None:
+            _check_address(connection, caller.allowed_addresses)
+        return caller
 
-    async def issue(self, app_id: str, user_id: str, scopes: list[str], ttl: timedelta) -> tuple[str, datetime]:
+    async def issue(
+        self, app_id: str, user_id: str, scopes: list[str], ttl: timedelta, role: Role = "user"
+    ) -> tuple[str, datetime]:
         """A user's token, and when it runs out."""
         now = self._clock.now()
         expires_at = (now + ttl).replace(microsecond=0)
@@ -73,6 +92,7 @@ class Authenticator:
             "sub": user_id,
             "app": app_id,
             "scope": " ".join(scopes),
+            "role": role,
             "jti": str(uuid7()),
             "iat": now.timestamp(),
             "exp": int(expires_at.timestamp()),
@@ -82,16 +102,20 @@ class Authenticator:
         claims |= {name: value for name, value in wanted.items() if value is not None}
         return jwt.encode(claims, signing.secrets[0], algorithm=SECRET_ALGORITHM), expires_at
 
-    async def check(self, credential: str, *, takes_admin_key: bool = True) -> Caller:
+    async def check(
+        self, credential: str, *, answers_from_memory: bool = False, takes_admin_key: bool = True
+    ) -> Caller:
         # Hashed first, so that the comparison takes as long whatever was sent.
         digest = hash_key(credential)
         if takes_admin_key and hmac.compare_digest(digest, self._admin_key_hash):
             return Caller(DEFAULT_APP, frozenset(KEY_SCOPES), is_operator=True)
         if credential.count(".") == 2:  # noqa: PLR2004 - a JWT has three parts, an API key has one
-            return await self._verifier.caller_of(credential, digest)
+            return await self._verifier.caller_of(credential, digest, answers_from_memory=answers_from_memory)
         caller = await self._keys.find(digest)
         if caller is None:
             raise UnauthorizedError("This API key is unknown or revoked.")
+        if caller.expires_at is not None and caller.expires_at <= self._clock.now().timestamp():
+            raise UnauthorizedError("This API key has expired; use the one that replaces it, or make another.")
         await self._apps.require_enabled(caller.app_id)
         return caller
 
@@ -100,15 +124,36 @@ class Authenticator:
         origin = header(connection, b"origin") or ""
         if connection.scope.get("method") in _SAFE_METHODS:
             # A page of this host asks for a stream without naming its origin, any other page has to name it.
-            from_elsewhere = origin or header(connection, b"sec-fetch-site") in {"cross-site", "same-site"}
+            from_elsewhere = origin or _is_from_elsewhere(connection)
             if not opens_live or not from_elsewhere:
                 return
-        host = header(connection, b"host")
-        own = bool(host) and origin in {f"http://{host}", f"https://{host}"}
-        if not own and origin not in self._trusted_origins:
+        if origin not in _own_origins(connection) and origin not in self._trusted_origins:
             raise ForbiddenError(
                 "With the cookie, changes are taken only from pages of this host or NOTIFY_CORS_ORIGINS."
             )
+
+
+def _origins_of(connection: ASGIConnection[Any, Any, Any, Any]) -> list[str]:
+    """Which origins a page may have that asks for a live connection: a page of this host need not name its own."""
+    origin = header(connection, b"origin")
+    if origin:
+        return [origin]
+    return [] if _is_from_elsewhere(connection) else _own_origins(connection)
+
+
+def _own_origins(connection: ASGIConnection[Any, Any, Any, Any]) -> list[str]:
+    host = header(connection, b"host")
+    return [f"http://{host}", f"https://{host}"] if host else []
+
+
+def _is_from_elsewhere(connection: ASGIConnection[Any, Any, Any, Any]) -> bool:
+    return header(connection, b"sec-fetch-site") in {"cross-site", "same-site"}
+
+
+def _check_address(connection: ASGIConnection[Any, Any, Any, Any], allowed: tuple[Network, ...]) -> None:
+    address = address_of(connection)
+    if address is None or not any(address in network for network in allowed):
+        raise ForbiddenError("This API key is not taken from your address.")
 
 
 def _credential_in(connection: ASGIConnection[Any, Any, Any, Any]) -> str | None:
@@ -120,5 +165,7 @@ def _credential_in(connection: ASGIConnection[Any, Any, Any, Any]) -> str | None
     return (header(connection, b"x-api-key") or "").strip() or None
 
 
-def _token_in(query: bytes) -> str | None:
-    return dict(parse_qsl(query.decode("latin-1"))).get("token")
+def _named_in(query: bytes) -> tuple[str | None, str | None]:
+    """The token and the ticket that a query names."""
+    named = dict(parse_qsl(query.decode("latin-1")))
+    return named.get("token"), named.get("ticket")

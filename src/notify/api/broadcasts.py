@@ -29,7 +29,7 @@ class BroadcastsController(Controller):
         "/recent",
         operation_id="listRecentBroadcasts",
         summary="The newest of what everyone was told",
-        opt=route(Access.READ, answer=RecentBroadcasts, query=RecentQuery),
+        opt=route(Access.READ, answer=RecentBroadcasts, query=RecentQuery) | {"answers_from_memory": True},
     )
     async def recent(self, request: Request[Any, Any, Any], broadcasts: NamedDependency[Broadcasts]) -> Answer:
         """What was published to everyone and is neither recalled nor expired, newest first, but for what leaves the

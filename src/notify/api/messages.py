@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from notify.core.event import Event
-from notify.core.identity import KeyScope
+from notify.core.identity import Role
 from notify.core.notification import Notification
 from notify.core.problem import Problem
 from notify.core.states import Status
@@ -161,6 +161,14 @@ class TokenBody(Struct, frozen=True, forbid_unknown_fields=True):
             description="One or more of `inbox`, `inbox:read` and `send`, separated by spaces.",
         ),
     ] = "inbox"
+    role: Role = "user"
+
+
+class RevokeTokenBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """With an API key: which token, by itself or by its `jti`."""
+
+    token: Annotated[str, Meta(max_length=8192)] | None = None
+    jti: Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^\u0000]*$")] | None = None
 
 
 class TokenAnswer(Struct, frozen=True):
@@ -180,9 +188,11 @@ class AppChange(Struct, frozen=True, forbid_unknown_fields=True):
     enabled: Annotated[bool, Meta(description="With the admin key only.")] | None = None
 
 
-class KeyBody(Struct, frozen=True, forbid_unknown_fields=True):
-    name: Line
-    scopes: Annotated[list[KeyScope], Meta(min_length=1, max_length=3)]
+class RotateBody(Struct, frozen=True, forbid_unknown_fields=True):
+    overlap_seconds: Annotated[
+        int,
+        Meta(ge=0, le=2_592_000, description="How long the old key works beside the new one; 0: not any more."),
+    ]
 
 
 class AppsQuery(Struct, frozen=True, forbid_unknown_fields=True):

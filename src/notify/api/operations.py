@@ -14,6 +14,7 @@ from notify.api.handlers import delete, get, patch
 from notify.api.inputs import NoQuery, read_body, read_query
 from notify.api.parts import settings_of
 from notify.api.routes import route
+from notify.api.typed import check_type_of
 from notify.core.errors import NotFoundError
 from notify.core.notification import Edit, changes_of
 from notify.store.edits import Amendment
@@ -64,6 +65,7 @@ class OperationsController(Controller):
         leaves out stays, `null` clears.
         """
         read_query(request, NoQuery)
+        await check_type_of(request, operation_id)
         asked = await read_body(request, Edit)
         edit = Amendment(changes_of(asked, settings_of(request).limits), asked.resurface)
         return json_answer(await publications.edit(caller_of(request).app_id, operation_id, edit))
@@ -83,4 +85,5 @@ class OperationsController(Controller):
     ) -> None:
         """Gone from every inbox that has it, and nobody else gets it. Doing it again is fine."""
         read_query(request, NoQuery)
+        await check_type_of(request, operation_id)
         await publications.recall(caller_of(request).app_id, operation_id)

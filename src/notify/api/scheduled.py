@@ -15,6 +15,7 @@ from notify.api.handlers import delete, get
 from notify.api.inputs import NoQuery, read_query
 from notify.api.messages import CursorText, Limit
 from notify.api.routes import route
+from notify.api.typed import check_type_of
 from notify.core.cursor import TimeCursor
 from notify.core.errors import AlreadySentError, NotFoundError
 from notify.store.scheduled import Scheduled, ScheduledSend
@@ -72,4 +73,5 @@ class ScheduledController(Controller):
         asked, and stays so when it is asked again, for 30 days.
         """
         read_query(request, NoQuery)
+        await check_type_of(request, scheduled_id)
         await scheduled.cancel(caller_of(request).app_id, scheduled_id)

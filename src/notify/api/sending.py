@@ -22,6 +22,7 @@ from notify.api.messages import BatchAnswer, BatchBody, BatchItem, ChangedAnswer
 from notify.api.parts import clock_of, settings_of
 from notify.api.rate_limits import RateLimits
 from notify.api.routes import route
+from notify.api.typed import check_type_of
 from notify.core.decoding import decoded
 from notify.core.errors import (
     DatabaseAwayError,
@@ -46,6 +47,7 @@ from notify.core.notification import (
     topics_of,
 )
 from notify.core.problem import problem_of
+from notify.core.rights import check_create, check_edit
 from notify.core.times import expiry, send_time
 from notify.settings import Settings
 from notify.store.commands import (
@@ -217,6 +219,8 @@ class SendingController(Controller):
         query = read_query(request, Owner)
         asked = await read_body(request, Edit)
         app_id, user_id = owner_of(request, query.user_id)
+        check_edit(caller_of(request), asked)
+        await check_type_of(request, notification_id)
         columns = changes_of(asked, settings_of(request).limits)
         changed = await writer.edit(app_id, user_id, notification_id, Amendment(columns, asked.resurface))
         if changed is None:
@@ -227,6 +231,7 @@ class SendingController(Controller):
 def command_of(
     caller: Caller, asked: Create, settings: Settings, now: datetime, key: IdempotencyKey | None = None
 ) -> SendCommand:
+    check_create(caller, asked, settings.max_peer_recipients)
     limits = settings.limits
     if not asked.durable:
         check_passing(asked)

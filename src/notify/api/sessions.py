@@ -15,6 +15,7 @@ from notify.api.answers import Answer, json_answer
 from notify.api.handlers import delete, get, post
 from notify.api.inputs import NoQuery, read_body, read_query
 from notify.api.messages import CursorText, Limit
+from notify.api.parts import clock_of
 from notify.api.routes import route
 from notify.core.errors import InvalidError, NotFoundError
 from notify.core.text import UserId
@@ -161,7 +162,9 @@ class RefreshController(Controller):
         assert caller.user_id is not None  # noqa: S101 - Access.USER has seen to it
         assert caller.expires_at is not None  # noqa: S101 - every token has an end
         key = InboxKey(caller.app_id, caller.user_id)
-        return json_answer(RefreshAnswer(asked.session, await registry.extend(key, asked.session, caller.expires_at)))
+        by = caller.credential(clock_of(request).now().timestamp())
+        expires_at = await registry.extend(key, asked.session, caller.expires_at, by)
+        return json_answer(RefreshAnswer(asked.session, expires_at))
 
 
 def _session_id(cursor: str) -> UUID:

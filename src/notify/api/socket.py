@@ -212,8 +212,8 @@ class _Errands(Errands):
         try:
             command = command_of(self._caller, asked, self._parts.settings, self._parts.clock.now(), key)
             self._parts.rate_limits.spend_creates(self._caller.app_id, asked, users_of(command))
-        except InvalidError as error:
-            raise InvalidError(error.detail, errors=_within_notification(error)) from error
+        except (InvalidError, ForbiddenError) as error:
+            raise type(error)(error.detail, errors=_within_notification(error)) from error
         except TooManyCreatesError as error:
             raise TooManyCreatesError(
                 error.detail, errors=_within_notification(error), wait_seconds=error.retry_after_seconds or 1
@@ -230,7 +230,8 @@ class _Errands(Errands):
         if ends_at is not None and caller.expires_at is not None and caller.expires_at > ends_at:
             # What outlives the old token may do what the new one says.
             self._caller = caller
-            self._parts.roster.extend(connection, caller.expires_at)
+            now = self._parts.clock.now().timestamp()
+            self._parts.roster.extend(connection, caller.expires_at, caller.credential(now))
         if connection.expires_at is None:
             return Result()
         return Result(expires_at=datetime.fromtimestamp(connection.expires_at, UTC))

@@ -15,6 +15,7 @@ from notify.api.addresses import source_of
 from notify.api.handlers import get, head
 from notify.api.inputs import header, read_query
 from notify.api.messages import Owner
+from notify.api.parts import clock_of
 from notify.api.routes import route
 from notify.core.errors import OverloadedError
 from notify.core.ids import uuid7
@@ -44,6 +45,10 @@ class LiveQuery(Owner, frozen=True, forbid_unknown_fields=True, kw_only=True):
     token: Annotated[str, Meta(max_length=8192, description="A user's token, where no header can be set.")] | None = (
         None
     )
+    ticket: (
+        Annotated[str, Meta(max_length=100, description="In its place: opens one connection, see `POST /v1/tickets`.")]
+        | None
+    ) = None
 
 
 class StreamQuery(LiveQuery, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -116,10 +121,12 @@ def come_back_later(after_seconds: int = 5) -> Farewell:
 
 
 def visitor_of(connection: Connection, query: LiveQuery) -> Visitor:
+    caller = caller_of(connection)
     return Visitor(
         InboxKey(*inbox_of(connection, query.user_id)),
         str(uuid7()),
-        caller_of(connection).expires_at,
+        caller.expires_at,
         query.device,
+        caller.credential(clock_of(connection).now().timestamp()),
         source_of(connection),
     )

@@ -13,10 +13,11 @@ from msgspec import Meta, Struct
 
 from notify.api.keyset import KeySet, keyset_from
 from notify.core.clock import Clock
-from notify.core.errors import AppDisabledError, ExpiredError, KeysUnderWayError, UnauthorizedError
+from notify.core.errors import AppDisabledError, DatabaseAwayError, ExpiredError, KeysUnderWayError, UnauthorizedError
 from notify.core.identity import DEFAULT_APP, TOKEN_SCOPES, Caller
 from notify.core.text import AppId, UserId
 from notify.store.apps import Apps, Signing
+from notify.store.revoked import Revoked
 
 __all__ = ("SECRET_ALGORITHM", "Verifier", "VerifierLimits")
 
@@ -51,6 +52,8 @@ class _Claims(Struct, frozen=True):
     nbf: _Time | None = None
     iss: str | None = None
     aud: str | list[str] | None = None
+    role: Any = None
+    """`admin` is ours; whatever else an application says there is its own."""
 
 
 class _Token(Struct, frozen=True):
@@ -63,10 +66,11 @@ class _Token(Struct, frozen=True):
 
 
 class _Verified(Struct, frozen=True):
-    """What a token says, as long as its app has its tokens verified in this way."""
+    """What a token says, as long as its app has its tokens verified in this way and has revoked no more of them."""
 
     signing: Signing
     caller: Caller
+    is_revoked: bool
 
 
 class VerifierLimits(Struct, frozen=True):
@@ -75,9 +79,17 @@ class VerifierLimits(Struct, frozen=True):
 
 
 class Verifier:
-    def __init__(self, apps: Apps, clock: Clock, limits: VerifierLimits, on_unknown_key: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        apps: Apps,
+        revoked: Revoked,
+        clock: Clock,
+        limits: VerifierLimits,
+        on_unknown_key: Callable[[str], None],
+    ) -> None:
         """`on_unknown_key` is told of which app a token names a public key that may be had from its URL."""
         self._apps = apps
+        self._revoked = revoked
         self._clock = clock
         self._limits = limits
         self._on_unknown_key = on_unknown_key
@@ -87,7 +99,7 @@ class Verifier:
         self._keysets: dict[str, tuple[str, KeySet]] = {}
         """Of each app, with the document that they are from."""
 
-    async def caller_of(self, token: str, digest: bytes) -> Caller:
+    async def caller_of(self, token: str, digest: bytes, *, answers_from_memory: bool) -> Caller:
         """Whose token this is; `digest` is its hash."""
         known = self._verified.get(digest)
         if known is None:
@@ -95,18 +107,32 @@ class Verifier:
             app_id = opened.claims.app
         else:
             opened, app_id = None, known.caller.app_id
-        signing = await self._apps.signing_of(app_id)
+        signing = await self._signing_of(app_id, answers_from_memory=answers_from_memory)
         if signing is None:
             raise UnauthorizedError("This token is of an app that does not exist.")
         if known is None or known.signing is not signing:
-            known = self._remember(digest, self._verify(opened or _opened(token), signing))
+            caller = self._verify(opened or _opened(token), signing)
+            # Where nothing was ever revoked, nobody has to be asked.
+            is_revoked = signing.revocations > 0 and await self._revoked.is_revoked(caller)
+            known = self._remember(digest, _Verified(signing, caller, is_revoked))
         caller = known.caller
         assert caller.expires_at is not None  # noqa: S101 - a token without is not verified
         if caller.expires_at <= self._clock.now().timestamp():
             raise ExpiredError
+        if known.is_revoked:
+            raise ExpiredError("This token was revoked, or its user signed out; log in and get a fresh one.")
         if not signing.is_enabled:
             raise AppDisabledError
         return caller
+
+    async def _signing_of(self, app_id: str, *, answers_from_memory: bool) -> Signing | None:
+        try:
+            return await self._apps.signing_of(app_id)
+        except DatabaseAwayError:
+            given = self._apps.given_signing_of(app_id)
+            if not answers_from_memory or given is None:
+                raise
+            return given
 
     def _remember(self, digest: bytes, verified: _Verified) -> _Verified:
         self._verified[digest] = verified
@@ -114,7 +140,7 @@ class Verifier:
             del self._verified[next(iter(self._verified))]
         return verified
 
-    def _verify(self, token: _Token, signing: Signing) -> _Verified:
+    def _verify(self, token: _Token, signing: Signing) -> Caller:
         claims = token.claims
         from_public_key = token.head.alg in _PUBLIC_ALGORITHMS
         if from_public_key:
@@ -126,7 +152,7 @@ class Verifier:
         self._check_times(claims)
         _check_parties(claims, signing, from_public_key=from_public_key)
         scopes = frozenset(claims.scope.split())
-        caller = Caller(
+        return Caller(
             claims.app,
             scopes.intersection(TOKEN_SCOPES),
             user_id=claims.sub,
@@ -134,8 +160,8 @@ class Verifier:
             # Of what is signed: of some signatures there are several for one token.
             token_id=claims.jti or hashlib.sha256(token.signed).hexdigest(),
             issued_at=claims.iat,
+            is_admin=claims.role == "admin",
         )
-        return _Verified(signing, caller)
 
     def _is_signed_with_key(self, token: _Token, signing: Signing) -> bool:
         keys = self._keys_of(token.claims.app, signing)

@@ -14,6 +14,7 @@ __all__ = (
     "NotificationType",
     "Text",
     "Title",
+    "TypePattern",
     "Url",
     "UserId",
 )
@@ -60,6 +61,9 @@ NotificationType = Annotated[
         description="What kind of notification it is, for filters and settings.",
         examples=["booking.created"],
     ),
+]
+TypePattern = Annotated[
+    str, Meta(max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:\-]*(?:\.\*)?" + _END, examples=["order.*"])
 ]
 CollapseKey = Annotated[
     str,

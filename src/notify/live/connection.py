@@ -17,6 +17,7 @@ from msgspec import Struct
 from notify.core.clock import Clock
 from notify.core.errors import MalformedPositionError
 from notify.core.event import Reset
+from notify.core.identity import Credential
 from notify.core.position import Position, ResetReason
 from notify.live.awaiting import apart, begun, patiently
 from notify.live.encoding import Flashed
@@ -52,6 +53,7 @@ class Visitor(Struct, frozen=True):
     session: str
     expires_at: float | None
     device: str | None = None
+    credential: Credential = Credential()
     source: Hashable = None
     """From where, as limits by address count it."""
 
@@ -97,6 +99,7 @@ class Connection(Follower):
         "_snapshots",
         "_task",
         "_waiting_sends",
+        "credential",
         "expires_at",
         "feed",
         "key",
@@ -114,6 +117,9 @@ class Connection(Follower):
         self.key = visitor.key
         self.session = visitor.session
         self.expires_at = visitor.expires_at
+        self.credential = visitor.credential
+        """What it goes by: what it was opened with, or last extended."""
+
         self.last_sent = parts.clock.monotonic()
         self.sending_since: float | None = None
         """Set while a write waits for the other side to read."""
@@ -212,6 +218,8 @@ class Connection(Follower):
         """From the first position that can be resumed from, or fresh. Not waited for, so that a client that leaves
         meanwhile is noticed.
         """
+        if self._is_over:
+            return  # What it was opened with was revoked a moment ago.
         self._work(partial(self._begin, start))
 
     async def _begin(self, start: Start) -> None:

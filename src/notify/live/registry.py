@@ -8,7 +8,7 @@ import asyncio
 import math
 import os
 import socket
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import chain, islice
 from typing import Any, TypeVar
@@ -18,10 +18,12 @@ import structlog
 
 from notify.core.clock import Clock
 from notify.core.errors import DatabaseAwayError, NotFoundError
+from notify.core.identity import Credential
 from notify.core.ids import age_seconds, named_at, naming_time, uuid7
 from notify.live.connection import Connection
 from notify.live.database_time import DatabaseTime
 from notify.live.doorbell import Doorbell
+from notify.live.revoked import RevokedCredentials, suspects
 from notify.live.roster import Roster, Watcher
 from notify.metrics import Metrics
 from notify.store.database import TRY_AGAIN
@@ -81,6 +83,7 @@ class Registry(Watcher):
         self._heard: dict[UUID, float] = {}
         """The revocations that have been dealt with, and since when."""
 
+        self._credentials = RevokedCredentials()
         self._wanted = asyncio.Event()
         self._is_failing = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -108,11 +111,13 @@ class Registry(Watcher):
     def opened(self, connection: Connection) -> None:
         self._opened[connection.session] = connection
         self._wanted.set()
+        self._obey(connection)
 
     def extended(self, connection: Connection) -> None:
         if connection.session not in self._opened:
             self._changed[connection.session] = connection
             self._wanted.set()
+        self._obey(connection)
 
     def closed(self, connection: Connection) -> None:
         if self._opened.pop(connection.session, None) is None:
@@ -125,22 +130,22 @@ class Registry(Watcher):
         for start in range(0, len(connections), _ROWS_PER_STATEMENT):
             part = connections[start : start + _ROWS_PER_STATEMENT]
             some = {UUID(connection.session): connection for connection in part}
-            for session_id, expires_at in (await self._sessions.expiries(list(some))).items():
-                if expires_at is not None:
-                    self._roster.extend(some[session_id], expires_at)
+            for session_id, stay in (await self._sessions.stays(list(some))).items():
+                if stay.expires_at is not None:
+                    self._roster.extend(some[session_id], stay.expires_at, stay.credential)
 
     # What users and operators want
 
-    async def extend(self, key: InboxKey, session_id: UUID, expires_at: float) -> datetime | None:
+    async def extend(self, key: InboxKey, session_id: UUID, expires_at: float, by: Credential) -> datetime | None:
         """A fresh token of this user was shown. Answers until when the session may stay now."""
         connection = self._roster.get(str(session_id))
         if connection is None:
-            until = await self._once_written(session_id, lambda: self._sessions.extend(key, session_id, expires_at))
+            until = await self._once_written(session_id, lambda: self._sessions.extend(key, session_id, expires_at, by))
             self._doorbell.ring_session(session_id)
             return until
         if connection.key != key:
             raise NotFoundError
-        self._roster.extend(connection, expires_at)
+        self._roster.extend(connection, expires_at, by)
         return None if connection.expires_at is None else datetime.fromtimestamp(connection.expires_at, UTC)
 
     async def revoke(self, app_id: str, session_id: UUID) -> None:
@@ -166,6 +171,10 @@ class Registry(Watcher):
         """Ends what is open of an app of which no process takes a credential any more."""
         revocation = Revocation(uuid7(), app_id)
         await self._sessions.revoke_app(revocation)
+        self.revoked(revocation)
+
+    def revoked(self, revocation: Revocation) -> None:
+        """A credential was revoked by a call to this process, or those of an app."""
         self._revoke([(revocation, naming_time())])
         self._doorbell.ring_revoked(revocation.id)
 
@@ -218,27 +227,51 @@ class Registry(Watcher):
         self._revoke((revocation, self._database_time.here(revocation.revoked_at)) for revocation in found)
 
     def _revoke(self, revocations: Iterable[tuple[Revocation, float]]) -> None:
-        """Ends what was open when it was revoked, by the clock that names sessions."""
-        users: dict[InboxKey, float] = {}
-        apps: dict[str, float] = {}
+        """Ends what was open when it was revoked, by the clock that names sessions, or goes by what was revoked."""
+        ends: dict[InboxKey | str, float] = {}
+        credentials: list[Revocation] = []
         for revocation, revoked_at in revocations:
             if revocation.id in self._heard:
                 continue
             self._heard[revocation.id] = self._clock.monotonic()
-            if revocation.user_id is not None:
-                key = InboxKey(revocation.app_id, revocation.user_id)
-                users[key] = max(revoked_at, users.get(key, revoked_at))
-            elif revocation.session_id is None:
-                apps[revocation.app_id] = max(revoked_at, apps.get(revocation.app_id, revoked_at))
+            if revocation.is_of_credential:
+                credentials.append(revocation)
+            elif revocation.session_id is not None:
+                self._revoke_session(str(revocation.session_id), revocation.app_id)
             else:
-                connection = self._roster.get(str(revocation.session_id))
-                if connection is not None and connection.key.app_id == revocation.app_id:
-                    self._roster.end(connection, "revoked")
-        if users or apps:
-            for connection in self._roster.find(lambda one: one.key in users or one.key.app_id in apps):
-                ended_at = max(users.get(connection.key, _NEVER), apps.get(connection.key.app_id, _NEVER))
-                if named_at(UUID(connection.session)) <= ended_at:
-                    self._roster.end(connection, "revoked")
+                user_id, app_id = revocation.user_id, revocation.app_id
+                whose = app_id if user_id is None else InboxKey(app_id, user_id)
+                ends[whose] = max(revoked_at, ends.get(whose, revoked_at))
+        if ends:
+            self._revoke_older(ends)
+        if credentials:
+            self._revoke_credentials(credentials)
+
+    def _revoke_session(self, session: str, app_id: str) -> None:
+        connection = self._roster.get(session)
+        if connection is not None and connection.key.app_id == app_id:
+            self._roster.end(connection, "revoked")
+
+    def _revoke_older(self, ends: Mapping[InboxKey | str, float]) -> None:
+        """Of users, and of whole apps by their ids."""
+        for connection in self._roster.find(lambda one: one.key in ends or one.key.app_id in ends):
+            ended_at = max(ends.get(connection.key, _NEVER), ends.get(connection.key.app_id, _NEVER))
+            if named_at(UUID(connection.session)) <= ended_at:
+                self._roster.end(connection, "revoked")
+
+    def _revoke_credentials(self, revocations: Sequence[Revocation]) -> None:
+        for revocation in revocations:
+            self._credentials.add(revocation, self._clock.monotonic())
+        for connection in self._roster.find(suspects(revocations)):
+            self._obey(connection)
+
+    def _obey(self, connection: Connection) -> None:
+        """Ends a connection, or gives it an end, if what it goes by was revoked a moment ago."""
+        for revocation in self._credentials.against(connection):
+            if revocation.ends_at is None:
+                self._roster.end(connection, "revoked")
+                return
+            self._roster.shorten(connection, revocation.ends_at)
 
     # Telling the others
 
@@ -289,6 +322,7 @@ class Registry(Watcher):
         now = self._clock.monotonic()
         within_seconds = now - self._looked_at + _OVERLAP_SECONDS
         self._heard = {id_: since for id_, since in self._heard.items() if since >= now - within_seconds}
+        self._credentials.forget(now - within_seconds)
         await self._look([], within_seconds)
         self._looked_at = now
 
@@ -348,4 +382,5 @@ def _row_of(connection: Connection) -> SessionRow:
         connection.visitor.device,
         max(0.0, age_seconds(session_id)),
         connection.expires_at,
+        connection.credential,
     )

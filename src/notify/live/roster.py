@@ -10,6 +10,7 @@ import structlog
 
 from notify.core.clock import Clock
 from notify.core.errors import DatabaseAwayError
+from notify.core.identity import Credential
 from notify.live.connection import Connection
 from notify.live.messages import ByeReason
 from notify.metrics import Metrics
@@ -110,11 +111,21 @@ class Roster:
     def find(self, wanted: Callable[[Connection], bool]) -> list[Connection]:
         return [connection for connection in self._connections.values() if wanted(connection)]
 
-    def extend(self, connection: Connection, expires_at: float) -> None:
-        """A fresh token was shown for it. It may stay longer, never shorter; opened with an API key it has no end."""
+    def extend(self, connection: Connection, expires_at: float, by: Credential) -> None:
+        """A fresh token was shown for it. It may stay longer, never shorter, and then goes by that token; opened with
+        an API key it has no end.
+        """
         if connection.expires_at is not None and expires_at > connection.expires_at:
             connection.expires_at = expires_at
+            connection.credential = by
             self._warned.discard(connection.session)
+            if self.watcher is not None:
+                self.watcher.extended(connection)
+
+    def shorten(self, connection: Connection, expires_at: float) -> None:
+        """What it goes by was given an end, or an earlier one."""
+        if connection.expires_at is None or expires_at < connection.expires_at:
+            connection.expires_at = expires_at
             if self.watcher is not None:
                 self.watcher.extended(connection)
 

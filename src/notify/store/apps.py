@@ -64,19 +64,21 @@ class Resealed(Struct, frozen=True):
 class Signing(Struct, frozen=True):
     """How an app's tokens are verified. Stays the same object for as long as nothing of it changes."""
 
-    is_enabled: bool
     secrets: tuple[str, ...]
     """The first signs, each verifies."""
 
-    issuer: str | None
-    audience: str | None
-    document: str | None
+    is_enabled: bool = True
+    issuer: str | None = None
+    audience: str | None = None
+    document: str | None = None
     """The public keys."""
 
-    digest: bytes | None
-    has_url: bool
-    begun_at: datetime | None
-    ended_at: datetime | None
+    digest: bytes | None = None
+    has_url: bool = False
+    begun_at: datetime | None = None
+    ended_at: datetime | None = None
+    revocations: int = 0
+    """How often some tokens of the app were revoked."""
 
     def may_get_keys(self, now: datetime) -> bool:
         """Whether a fetch of public keys is due or under way."""
@@ -107,6 +109,7 @@ class Apps:
         self._clock = clock
         self._sealing = sealing
         self._given_secrets = given_secrets
+        self._given = Signing(secrets=given_secrets) if given_secrets else None
         self._leases = Leases(self._read_signing, clock)
         self._signings: dict[str, Signing] = {}
 
@@ -157,6 +160,10 @@ class Apps:
     def signing_of(self, app_id: str) -> Awaitable[Signing | None]:
         """As it was a moment ago at most."""
         return self._leases.get(app_id)
+
+    def given_signing_of(self, app_id: str) -> Signing | None:
+        """As far as the settings say it, without the database."""
+        return self._given if app_id == DEFAULT_APP else None
 
     async def signs_with(self, app_id: str) -> Signing:
         """What to sign a token of this app with, and what it has to say."""
@@ -243,8 +250,8 @@ class Apps:
         if has_url and digest is not None and row["fetched_at"] <= now - KEYS_GOOD_FOR:
             document = digest = None
         return Signing(
-            row["enabled"],
             self._secrets(app_id, row, now),
+            row["enabled"],
             row["jwt_issuer"],
             row["jwt_audience"],
             document,
@@ -252,6 +259,7 @@ class Apps:
             has_url,
             row["begun_at"],
             row["ended_at"],
+            row["revocations"],
         )
 
     def _secrets(self, app_id: str, row: Record, now: datetime) -> tuple[str, ...]:

@@ -23,6 +23,10 @@ _FLASHES_LIVE = timedelta(minutes=1)
 """Whoever is rung reads them at once, or never."""
 _REVOCATIONS_LIVE = timedelta(days=1)
 """A process that has been out of touch for longer has lost its clients too."""
+_TICKETS_LIVE = timedelta(days=1)
+"""Whoever shows a spent one later than that is told that it never was one."""
+_TOKENS_LIVE_ON = timedelta(days=1)
+"""A revoked token is remembered for that much longer than it could be good."""
 _RELEASES_LIVE = timedelta(days=30)
 """Whoever cancels a scheduled send later than that after it ended is told that there is no such thing."""
 
@@ -38,6 +42,7 @@ class Housekeeping:
         answers_live: timedelta,
         devices_live: timedelta,
         publications_live: timedelta,
+        tokens_live: timedelta,
         pause_seconds: float,
     ) -> None:
         self._database = database
@@ -47,6 +52,7 @@ class Housekeeping:
         self._answers_live = answers_live
         self._devices_live = devices_live
         self._publications_live = publications_live
+        self._tokens_live = tokens_live
         self._pause_seconds = pause_seconds
         self._task: asyncio.Task[None] | None = None
 
@@ -76,6 +82,10 @@ class Housekeeping:
         await self._forget("forget_devices", "device", now - self._devices_live)
         await self._forget("forget_acks", "ack", now - self._devices_live)
         await self._forget("forget_revocations", "revocation", now - _REVOCATIONS_LIVE)
+        await self._forget("forget_tickets", "ticket", now - _TICKETS_LIVE)
+        expired = now - self._tokens_live - _TOKENS_LIVE_ON
+        await self._forget("forget_revoked_tokens", "revoked_token", expired)
+        await self._forget("forget_sign_outs", "sign_out", expired)
         await self._forget("forget_releases", "release", now - _RELEASES_LIVE)
         # Entries first: without one nobody finds the publication any more.
         await self._forget("forget_entries", "entry", now - self._publications_live)

@@ -12,10 +12,11 @@ from uuid import UUID
 from msgspec import Struct
 
 from notify.core.errors import NotFoundError
+from notify.core.identity import Credential
 from notify.store.database import Database
 from notify.store.many import InboxKey
 
-__all__ = ("LiveSession", "Presence", "Process", "Revocation", "SessionRow", "Sessions")
+__all__ = ("LiveSession", "Presence", "Process", "Revocation", "SessionRow", "Sessions", "Stay")
 
 _ROWS_PER_TRANSACTION = 500
 _NO_SESSION = "There is no such live connection; it may have ended."
@@ -37,6 +38,7 @@ class SessionRow(Struct, frozen=True):
     device: str | None
     age_seconds: float
     expires_at: float | None
+    credential: Credential
 
 
 class LiveSession(Struct, frozen=True):
@@ -60,14 +62,36 @@ class Presence(Struct, frozen=True):
     last_seen_at: datetime | None
 
 
+class Stay(Struct, frozen=True):
+    """Until when a session may stay, and what it goes by."""
+
+    expires_at: float | None
+    credential: Credential
+
+
 class Revocation(Struct, frozen=True):
-    """All sessions that a user had at that moment of the database's have to end, or one; naming neither, the app's."""
+    """All sessions that a user had at that moment of the database's have to end, or one, or those of a credential;
+    naming none of them, the app's.
+    """
 
     id: UUID
     app_id: str
     user_id: str | None = None
     session_id: UUID | None = None
+    token_id: str | None = None
+    key_id: UUID | None = None
+    signed_out_at: float | None = None
+    """With `user_id`: what they were given up to then is good for nothing, whenever it is shown."""
+
+    ends_at: float | None = None
+    """With `key_id`: until then it is good; from the start if None."""
+
     revoked_at: float = 0.0
+
+    @property
+    def is_of_credential(self) -> bool:
+        """Whether it is about what connections go by, and not about connections."""
+        return self.token_id is not None or self.key_id is not None or self.signed_out_at is not None
 
 
 class Sessions:
@@ -89,9 +113,9 @@ class Sessions:
             for row in rows
         ]
 
-    async def extend(self, key: InboxKey, session_id: UUID, expires_at: float) -> datetime | None:
+    async def extend(self, key: InboxKey, session_id: UUID, expires_at: float, by: Credential) -> datetime | None:
         """Until when this session of this user may stay now."""
-        rows = await self._database.execute("session_extend", session_id, *key, expires_at)
+        rows = await self._database.execute("session_extend", session_id, *key, expires_at, by.token_id, by.issued_at)
         if not rows:
             raise NotFoundError(_NO_SESSION)
         until: datetime | None = rows[0]["expires_at"]
@@ -132,6 +156,9 @@ class Sessions:
                 [session.device for session in sessions],
                 [session.age_seconds for session in sessions],
                 [session.expires_at for session in sessions],
+                [session.credential.token_id for session in sessions],
+                [session.credential.key_id for session in sessions],
+                [session.credential.issued_at for session in sessions],
             )
         return int(status.rpartition(" ")[2]) > 0
 
@@ -145,9 +172,13 @@ class Sessions:
             list(seen.values()),
         )
 
-    async def expiries(self, session_ids: Sequence[UUID]) -> dict[UUID, float | None]:
+    async def stays(self, session_ids: Sequence[UUID]) -> dict[UUID, Stay]:
+        """Of those that go by something which is still good."""
         rows = await self._database.fetch("session_look", session_ids)
-        return {row["id"]: row["expires_at"] for row in rows}
+        return {
+            row["id"]: Stay(row["expires_at"], Credential(row["token_id"], row["key_id"], row["issued_at"]))
+            for row in rows
+        }
 
     async def time(self) -> float:
         """The database's, in seconds since 1970."""

@@ -61,6 +61,7 @@ class AppRow(_Row):
     jwt_secret_before_until: Mapped[datetime | None] = mapped_column(_TIME)
     jwt_issuer: Mapped[str | None] = mapped_column(Text)
     jwt_audience: Mapped[str | None] = mapped_column(Text)
+    revocations: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
 
 
 class ApiKeyRow(_Row):
@@ -79,6 +80,9 @@ class ApiKeyRow(_Row):
     created_at: Mapped[datetime] = mapped_column(_TIME, server_default=func.now())
     last_used_at: Mapped[datetime | None] = mapped_column(_TIME)
     revoked_at: Mapped[datetime | None] = mapped_column(_TIME)
+    expires_at: Mapped[datetime | None] = mapped_column(_TIME)
+    allowed_addresses: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    types: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
 
 
 Table(
@@ -340,6 +344,9 @@ Table(
     Column("device", _NAME),
     Column("connected_at", _TIME, nullable=False),
     Column("expires_at", _TIME),
+    Column("token_id", _NAME),
+    Column("key_id", Uuid),
+    Column("issued_at", Double),
     Index("sessions_user", "app_id", "user_id", "id"),
     Index("sessions_process", "process_id", "id"),
     prefixes=["UNLOGGED"],
@@ -361,8 +368,51 @@ Table(
     Column("user_id", _NAME),
     Column("session_id", Uuid),
     Column("revoked_at", _TIME, nullable=False),
-    CheckConstraint("num_nonnulls(user_id, session_id) <= 1", name="revocations_subject"),
+    Column("token_id", _NAME),
+    Column("key_id", Uuid),
+    Column("signed_out_at", _TIME),
+    Column("ends_at", _TIME),
+    CheckConstraint("num_nonnulls(user_id, session_id, token_id, key_id) <= 1", name="revocations_subject"),
     Index("revocations_revoked_at", "revoked_at"),
+)
+
+Table(
+    "revoked_tokens",
+    _metadata,
+    Column("app_id", _NAME, primary_key=True),
+    Column("token_id", _NAME, primary_key=True),
+    Column("revoked_at", _TIME, nullable=False),
+    Index("revoked_tokens_revoked_at", "revoked_at"),
+)
+
+Table(
+    "sign_outs",
+    _metadata,
+    Column("app_id", _NAME, primary_key=True),
+    Column("user_id", _NAME, primary_key=True),
+    Column("signed_out_at", _TIME, nullable=False),
+    Index("sign_outs_signed_out_at", "signed_out_at"),
+)
+
+Table(
+    "tickets",
+    _metadata,
+    Column("hash", LargeBinary, primary_key=True),
+    Column("app_id", _NAME, nullable=False),
+    Column("user_id", _NAME, nullable=False),
+    Column("endpoint", Text, nullable=False),
+    Column("origin", _NAME),
+    Column("scopes", ARRAY(Text), nullable=False),
+    Column("is_admin", Boolean, nullable=False),
+    Column("token_id", _NAME),
+    Column("key_id", Uuid),
+    Column("issued_at", Double),
+    Column("ends_at", Double, nullable=False),
+    Column("made_at", _TIME, nullable=False),
+    Column("expires_at", _TIME, nullable=False),
+    Column("spent_at", _TIME),
+    Index("tickets_made_at", "made_at"),
+    prefixes=["UNLOGGED"],
 )
 
 
