@@ -73,16 +73,10 @@ def test_an_app_is_disabled_while_its_users_are_connected_to_two_processes(
 def test_what_cannot_be_is_refused_in_words(database_url: str, tmp_path: Path) -> None:
     document = tmp_path / "keys.json"
     document.write_text(json.dumps({"keys": [Signer("EdDSA").private_jwk()]}))
-    (tmp_path / "none.json").write_text("{")
     for arguments, reason in (
-        (("apps", "show", "nowhere"), "There is no app nowhere."),
         (("apps", "disable", "nowhere"), "There is no app nowhere."),
-        (("apps", "rotate-secret", "nowhere"), "There is no app nowhere."),
-        (("apps", "disable", "No App"), "ID:"),
         (("apps", "jwks", "default", "--file", str(document)), "private key"),
-        (("apps", "jwks", "default", "--file", str(tmp_path / "none.json")), "JSON document"),
         (("apps", "jwks", "default", "--url", "http://id.example"), "https://"),
-        (("apps", "jwks", "default", "--url", "https://id.example", "--issuer", ""), "issuer"),
         (("secrets", "encrypt"), "NOTIFY_ENCRYPTION_KEY"),
     ):
         done = notify(*arguments, folder=tmp_path, NOTIFY_DATABASE_URL=database_url)
@@ -115,10 +109,7 @@ def test_secrets_are_encrypted_and_decrypted_by_hand(database_url: str, tmp_path
 
 
 def test_a_key_that_is_none_is_refused_at_the_start_without_showing_it(database_url: str, tmp_path: Path) -> None:
-    for key in ("too-short", f"{KEY},", "x" * 43 + "!"):
-        done = notify("apps", "list", folder=tmp_path, NOTIFY_DATABASE_URL=database_url, NOTIFY_ENCRYPTION_KEY=key)
-        if key.startswith(KEY):
-            assert done.returncode == 0
-        else:
-            assert "NOTIFY_ENCRYPTION_KEY: expected" in done.stderr
-            assert key not in done.stderr
+    key = "too-short-to-be-one"
+    done = notify("apps", "list", folder=tmp_path, NOTIFY_DATABASE_URL=database_url, NOTIFY_ENCRYPTION_KEY=key)
+    assert "NOTIFY_ENCRYPTION_KEY: expected" in done.stderr
+    assert key not in done.stderr
