@@ -9,6 +9,7 @@ from pathlib import Path
 
 import jwt
 import psycopg
+import pytest
 
 from support.command import notify
 from support.processes import NotifyProcess
@@ -22,18 +23,29 @@ def told(output: str, name: str) -> str:
     return next(line.removeprefix(name).strip() for line in output.splitlines() if line.startswith(name))
 
 
-def test_an_app_is_disabled_while_its_users_are_connected_to_two_processes(
-    start_notify: Callable[..., NotifyProcess], database_url: str, tmp_path: Path
-) -> None:
+@pytest.fixture
+def run(database_url: str, tmp_path: Path) -> Callable[..., str]:
     def run(*arguments: str) -> str:
         done = notify(*arguments, folder=tmp_path, NOTIFY_DATABASE_URL=database_url)
         assert (done.returncode, done.stderr) == (0, ""), done.stderr
         return done.stdout
 
-    secret = told(run("apps", "create", "shop", "--name", "The shop"), "jwt secret")
+    return run
+
+
+def app_of(process: NotifyProcess) -> dict[str, str]:
+    """Makes the app `shop`; what alice of it calls with."""
+    with process.client() as admin:
+        secret = admin.post("/v1/apps", json={"id": "shop", "name": "The shop"}).json()["jwt_secret"]
     token = jwt.encode({"sub": "alice", "app": "shop", "exp": time.time() + 600}, secret, "HS256")
+    return {"Authorization": f"Bearer {token}"}
+
+
+def test_an_app_is_disabled_while_its_users_are_connected_to_two_processes(
+    start_notify: Callable[..., NotifyProcess], run: Callable[..., str]
+) -> None:
     processes = [start_notify(), start_notify()]
-    headers = {"Authorization": f"Bearer {token}"}
+    headers = app_of(processes[0])
     with (
         processes[0].client(headers) as one,
         processes[1].client(headers) as two,
@@ -52,22 +64,28 @@ def test_an_app_is_disabled_while_its_users_are_connected_to_two_processes(
             refused = client.get("/v1/notifications")
             assert (refused.status_code, refused.json()["type"]) == (403, "/problems/app-disabled")
         assert "shop  The shop  (disabled)\n" in run("apps", "list")
-        assert told(run("apps", "show", "shop"), "enabled") == "no"
         assert run("apps", "enable", "shop") == "enabled\n"
-        assert one.get("/v1/notifications").status_code == 200
+        assert two.get("/v1/notifications").status_code == 200
 
+
+def test_how_an_apps_tokens_are_signed_is_changed_while_a_service_runs(
+    start_notify: Callable[..., NotifyProcess], run: Callable[..., str], tmp_path: Path
+) -> None:
+    process = start_notify()
+    with process.client(app_of(process)) as client:
+        assert client.get("/v1/notifications").status_code == 200
         new = told(run("apps", "rotate-secret", "shop", "--overlap", "0"), "jwt secret")
-        assert two.get("/v1/notifications").status_code == 401
-        assert new not in run("apps", "show", "shop")
+        assert client.get("/v1/notifications").status_code == 401
 
         signer = Signer("EdDSA", "mine")
         document = tmp_path / "keys.json"
         document.write_text(json.dumps({"keys": [signer.jwk()]}))
         assert run("apps", "jwks", "shop", "--file", str(document), "--audience", "notify") == "done\n"
-        shown = run("apps", "show", "shop")
-        assert (told(shown, "key  "), told(shown, "audience")) == ("EdDSA  mine", "notify")
         theirs = {"Authorization": f"Bearer {signer.token(None, None, app='shop', aud='notify')}"}
-        assert one.get("/v1/notifications", headers=theirs).status_code == 200
+        assert client.get("/v1/notifications", headers=theirs).status_code == 200
+    shown = run("apps", "show", "shop")
+    assert (told(shown, "key  "), told(shown, "audience"), told(shown, "enabled")) == ("EdDSA  mine", "notify", "yes")
+    assert new not in shown
 
 
 def test_what_cannot_be_is_refused_in_words(database_url: str, tmp_path: Path) -> None:
