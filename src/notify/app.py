@@ -316,6 +316,8 @@ class Service:
         """Gives the default app a secret for its user tokens, unless the settings name one."""
         if self.settings.jwt_secret is None:
             await self.apps.keep_secret(DEFAULT_APP)
+        # Known from the start, for when the database is away.
+        await self.apps.signing_of(DEFAULT_APP)
 
     def _committed(self, commits: list[Commit]) -> None:
         self.hub.committed(commits)

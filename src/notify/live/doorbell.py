@@ -7,6 +7,7 @@ few milliseconds and go out together, on a connection of their own.
 import asyncio
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from itertools import islice
 from uuid import UUID
 
@@ -68,9 +69,14 @@ class Doorbell:
         self._task = asyncio.create_task(self._run(), name="doorbell")
 
     async def stop(self) -> None:
+        """Rings once more if something was gathered meanwhile."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        if self._wanted.is_set() and not self._has_lost_rings:
+            with suppress(*AWAY, asyncpg.InterfaceError):
+                async with asyncio.timeout(_TIMEOUT_SECONDS):
+                    await self._notify(self._payloads(), self._flash_payloads())
         if self._connection is not None:
             self._connection.terminate()
 

@@ -1,5 +1,6 @@
 """Apps: the tenants, each with a secret for its user tokens."""
 
+import asyncio
 import secrets
 from collections.abc import Awaitable, Sequence
 from datetime import datetime, timedelta
@@ -11,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from notify.core.clock import Clock
-from notify.core.errors import AppDisabledError, ConflictError, NotFoundError, SecretInSettingsError
+from notify.core.errors import AppDisabledError, ConflictError, DatabaseAwayError, NotFoundError, SecretInSettingsError
 from notify.core.identity import DEFAULT_APP
 from notify.store.database import Connection, Database, Record
 from notify.store.leases import Leases, run_out
@@ -23,6 +24,7 @@ __all__ = ("App", "Apps", "NewApp", "NewSecret", "Resealed", "Signing", "make_se
 
 _SECRET_BYTES = 48
 _MOST_SIGNINGS = 10_000
+_PATIENCE_SECONDS = 1.0
 
 KEYS_GOOD_FOR = timedelta(hours=24)
 """How long keys that came from a URL are taken while it brings nothing new."""
@@ -230,7 +232,15 @@ class Apps:
 
     async def _read_signing(self, app_id: str) -> Signing | None:
         known = self._signings.get(app_id)
-        rows = await self._database.fetch("app_signing", app_id, None if known is None else known.digest)
+        is_at_hand = app_id == DEFAULT_APP and bool(self._given_secrets) and known is not None
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS if is_at_hand else None):
+                rows = await self._database.fetch("app_signing", app_id, None if known is None else known.digest)
+        except (DatabaseAwayError, TimeoutError):
+            # What needs no database is shown while it is away, to whom we know by a secret of our own.
+            if is_at_hand:
+                return known
+            raise
         if not rows:
             return None
         signing = self._signing(app_id, rows[0], known)
