@@ -51,12 +51,10 @@ class _Claims(Struct):
 
 
 class _Verified(Struct, frozen=True):
-    """What a token says, as long as its app has this secret and has revoked nothing more."""
+    """What a token says, as long as its app has this secret."""
 
     secret: str
     caller: Caller
-    revocations: int = 0
-    is_revoked: bool = False
 
 
 class Authenticator:
@@ -161,18 +159,17 @@ class Authenticator:
             if secret is None:
                 raise UnauthorizedError("This token is of an app that does not exist.")
             if known is None or known.secret != secret:
-                known = self._remember(digest, _Verified(secret, _verify(token, digest, secret, app_id)))
+                known = self._verified[digest] = _Verified(secret, _verify(token, digest, secret, app_id))
+                if len(self._verified) > _MOST_VERIFIED:
+                    del self._verified[next(iter(self._verified))]
         except (jwt.PyJWTError, msgspec.ValidationError, ValueError) as error:
             raise UnauthorizedError("This token is malformed, or signed with another secret.") from error
         caller = known.caller
         assert caller.expires_at is not None  # noqa: S101 - a token without is not verified
         if caller.expires_at <= self._clock.now().timestamp():
             raise ExpiredError
-        if app is not None and app.revocations != known.revocations:
-            is_revoked = await self._revoked.is_revoked(caller)
-            known = self._remember(digest, _Verified(known.secret, caller, app.revocations, is_revoked))
-        if known.is_revoked:
-            raise ExpiredError("This token was revoked, or its user signed out; log in and get a fresh one.")
+        if app is not None:
+            await self._revoked.check(caller, app.revocations)
         return caller
 
     async def _app(self, app_id: str, *, is_needed: bool) -> LeasedApp | None:
@@ -182,12 +179,6 @@ class Authenticator:
             if is_needed:
                 raise
             return None
-
-    def _remember(self, digest: bytes, verified: _Verified) -> _Verified:
-        self._verified[digest] = verified
-        if len(self._verified) > _MOST_VERIFIED:
-            del self._verified[next(iter(self._verified))]
-        return verified
 
     def _check_origin(self, connection: ASGIConnection[Any, Any, Any, Any], *, opens_live: bool) -> None:
         """A browser sends the cookie along from any page, so what it may change or open is only for pages we trust."""
