@@ -1,5 +1,6 @@
 """The `notify` command: what each part of it does, and the one line it says when it cannot."""
 
+import asyncio
 import json
 import re
 import subprocess
@@ -23,6 +24,7 @@ from support.command import notify
 from support.invariants import rows
 from support.processes import ADMIN, ADMIN_KEY, NotifyProcess
 from support.servers import TestServer, reachable_folder
+from support.streams import EventStream
 
 ROOT = Path(__file__).parents[2]
 Call = Callable[..., Result]
@@ -183,6 +185,41 @@ def test_apps_keys_and_tokens_that_it_makes_are_good(
     assert "  revoked  " in good(call("keys", "list", "--app", "shop"))
 
 
+async def test_keys_are_made_for_a_purpose_rotated_and_revoked_beside_a_running_service(
+    call: Call, start_notify: Callable[..., NotifyProcess]
+) -> None:
+    service = start_notify()
+
+    async def run(*arguments: str) -> Result:
+        return await asyncio.to_thread(call, "keys", *arguments)
+
+    bounds = ["--allow", "127.0.0.0/8", "--allow", "::1", "--type", "order.*", "--expires-in", "30"]
+    made = good(await run("create", "--name", "orders", "--scopes", "send,inbox", *bounds))
+    id_line, scopes, until, key_line = made.splitlines()
+    id_, key = id_line.split()[1], key_line.split()[1]
+    assert scopes == "scopes  send inbox"
+    assert re.fullmatch(r"until   20\d\d-\d\d-\d\d \d\d:\d\d UTC", until)
+    (line,) = good(await run("list")).splitlines()
+    assert re.search(r"  until 20\S+ \S+  orders  from 127.0.0.0/8 ::1/128  types order.\*$", line)
+
+    async def status(credential: str, type_: str) -> int:
+        async with httpx.AsyncClient(base_url=service.url, headers={"X-API-Key": credential}) as client:
+            body = {"to": "alice", "title": "a", "type": type_}
+            return (await client.post("/v1/notifications", json=body)).status_code
+
+    assert [await status(key, type_) for type_ in ("order.created", "alarm")] == [201, 403]
+    rotated = await run("rotate", id_, "--overlap", "60")
+    fresh_id, fresh = (good(rotated).splitlines()[place].split()[1] for place in (0, -1))
+    assert [await status(each, "order.created") for each in (key, fresh)] == [201, 201]
+    async with await EventStream.open(service.url, query=ALICE, headers={"X-API-Key": fresh}) as stream:
+        await stream.the("inbox")
+        assert good(await run("revoke", fresh_id)) == "revoked\n"
+        # Sooner than it looks by itself.
+        assert (await stream.the("bye", 2)).json() == {"reason": "revoked"}
+    assert await status(fresh, "order.created") == 401
+    says(await run("rotate", fresh_id), "no such key that still works")
+
+
 async def test_a_new_epoch_makes_every_position_unknown(call: Call, database_url: str) -> None:
     settings = Settings(database_url=database_url, admin_key=ADMIN_KEY)
     async with Service(settings).running() as service:
@@ -211,6 +248,9 @@ def test_an_epoch_is_not_changed_by_accident(call: Call) -> None:
         (["keys", "create", "--name", "x", "--scopes", ""], ["--scopes takes send, inbox, admin"]),
         (["keys", "create", "--name", ""], ["--name: "]),
         (["keys", "create", "--name", "x", "--app", "nowhere"], ["There is no app nowhere"]),
+        (["keys", "create", "--name", "x", "--type", "*"], ["--type: "]),
+        (["keys", "create", "--name", "x", "--allow", "everywhere"], ["Send an address such as 192.0.2.7"]),
+        (["keys", "create", "--name", "x", "--scopes", "inbox", "--type", "a"], ["Only a key that may send"]),
         (["keys", "list", "--app", "nowhere"], ["There is no app nowhere"]),
         (["keys", "list", "--app", "\udcff"], ["--app: "]),
         (["keys", "revoke", "0199aaaa-0000-7000-8000-000000000000"], ["This app has no such key"]),
@@ -228,10 +268,11 @@ def test_wrong_input_is_one_line(call: Call, arguments: list[str], words: list[s
 
 
 def test_a_token_says_what_was_asked_for(call: Call) -> None:
-    token = good(call("token", "alice", "--scope", "inbox:read send")).strip()
+    token = good(call("token", "alice", "--scope", "inbox:read send", "--role", "admin")).strip()
     claims = jwt.decode(token, options={"verify_signature": False})
     assert (claims["sub"], claims["app"], claims["scope"]) == ("alice", "default", "inbox:read send")
-    assert claims["exp"] - claims["iat"] == 900
+    assert claims["role"] == "admin"
+    assert 899 < claims["exp"] - claims["iat"] <= 900
     misused(call("token", "alice", "--ttl", "0"))
 
 

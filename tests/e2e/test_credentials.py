@@ -178,3 +178,26 @@ async def test_no_ticket_token_or_key_is_in_a_log_or_in_an_answer_that_refuses_i
         for process in pair:
             assert not [line for line in (*process.log, *process.output) if shown in line]
     assert any('"/v1/tokens/revoke"' in line for line in pair[0].log), pair[0].log[-3:]
+
+
+async def test_over_the_websocket_a_user_may_send_as_over_rest(pair: Pair, client: httpx.AsyncClient) -> None:
+    to_all, to_bob = ({"to": to, "title": "a"} for to in ({"everyone": True}, "bob"))
+    speaking = {**to_bob, "actor": {"name": "Bob", "id": "bob"}}
+    made = {role: await token_of(client, "grace", scope="inbox send", role=role) for role in ("user", "admin")}
+    async with open_socket(pair[0].url, token=made["user"]) as socket:
+        await socket.started()
+        for notification, pointer in ((to_all, "/notification/to"), (speaking, "/notification/actor/id")):
+            problem = await socket.refused("send", notification=notification)
+            assert (problem["status"], [error["pointer"] for error in problem["errors"]]) == (403, [pointer])
+        await socket.told("send", notification=to_bob)
+    # A ticket may do what the token may that made it.
+    by_admin = await ticket(client, bearer(made["admin"]), endpoint="websocket")
+    async with open_socket(pair[1].url, ticket=by_admin) as socket:
+        await socket.started()
+        for notification in (to_all, speaking):
+            await socket.told("send", notification=notification)
+    # One that was made with a key is for looking and marking.
+    by_key = await ticket(client, user_id="grace", endpoint="websocket")
+    async with open_socket(pair[0].url, ticket=by_key) as socket:
+        await socket.started()
+        assert (await socket.refused("send", notification=to_bob))["status"] == 403

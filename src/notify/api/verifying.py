@@ -66,11 +66,10 @@ class _Token(Struct, frozen=True):
 
 
 class _Verified(Struct, frozen=True):
-    """What a token says, as long as its app has its tokens verified in this way and has revoked no more of them."""
+    """What a token says, as long as its app has its tokens verified in this way."""
 
     signing: Signing
     caller: Caller
-    is_revoked: bool
 
 
 class VerifierLimits(Struct, frozen=True):
@@ -111,16 +110,12 @@ class Verifier:
         if signing is None:
             raise UnauthorizedError("This token is of an app that does not exist.")
         if known is None or known.signing is not signing:
-            caller = self._verify(opened or _opened(token), signing)
-            # Where nothing was ever revoked, nobody has to be asked.
-            is_revoked = signing.revocations > 0 and await self._revoked.is_revoked(caller)
-            known = self._remember(digest, _Verified(signing, caller, is_revoked))
+            known = self._remember(digest, _Verified(signing, self._verify(opened or _opened(token), signing)))
         caller = known.caller
         assert caller.expires_at is not None  # noqa: S101 - a token without is not verified
         if caller.expires_at <= self._clock.now().timestamp():
             raise ExpiredError
-        if known.is_revoked:
-            raise ExpiredError("This token was revoked, or its user signed out; log in and get a fresh one.")
+        await self._revoked.check(caller, signing.revocations)
         if not signing.is_enabled:
             raise AppDisabledError
         return caller

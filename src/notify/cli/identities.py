@@ -12,6 +12,7 @@ from notify.cli.checking import check as _check
 from notify.cli.parts import with_service
 from notify.cli.surroundings import Problem
 from notify.core.api_keys import KeyProperties, checked
+from notify.core.errors import InvalidError
 from notify.core.identity import DEFAULT_APP, KEY_SCOPES, TOKEN_SCOPES, KeyScope, Role
 from notify.core.text import AppId, Line, TypePattern, UserId
 from notify.store.keys import ApiKey, NewApiKey
@@ -63,7 +64,10 @@ def create_key(
             list(addresses) or None,
             list(types) or None,
         )
-        return service.keys.create(app_id, checked(asked, now))
+        try:
+            return service.keys.create(app_id, checked(asked, now))
+        except InvalidError as error:
+            raise Problem(error.errors[0].detail) from error
 
     _show_new(with_service(create))
 

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def with_service(work: Callable[[Service], Awaitable[T]]) -> T:
-    """Does one thing with the parts of the service, none of which work in the background by themselves."""
+    """Does one thing with the parts of the service. In the background works only what rings running services."""
     settings = found_settings()
 
     async def run(service: Service) -> T:
@@ -32,9 +32,11 @@ def with_service(work: Callable[[Service], Awaitable[T]]) -> T:
 @asynccontextmanager
 async def _opened(service: Service) -> AsyncIterator[None]:
     await service.database.open()
+    service.doorbell.start()
     try:
         await service.keep_default_secret()
         yield
     finally:
+        await service.doorbell.stop()
         await service.resources.close()
         await service.database.close()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from notify.core.clock import Clock
+from notify.core.errors import ExpiredError
 from notify.core.identity import Caller
 from notify.core.ids import uuid7
 from notify.store.database import Database
@@ -18,6 +19,7 @@ from notify.store.together import Together
 __all__ = ("Revoked",)
 
 _TOKENS_PER_LOOK = 500
+_MOST_FOUND = 10_000
 
 
 class _Token(NamedTuple):
@@ -33,9 +35,22 @@ class Revoked:
         self._clock = clock
         self._on_revoked = on_revoked
         self._looks = Together(self._look, most=_TOKENS_PER_LOOK, timeout_seconds=database.timeout_seconds)
+        self._found: dict[_Token, tuple[int, bool]] = {}
+        """Whether tokens were revoked, and at which count of their app's revocations."""
 
-    async def is_revoked(self, caller: Caller) -> bool:
-        return await self._looks.get(_Token(caller.app_id, caller.token_id, caller.user_id, caller.issued_at))
+    async def check(self, caller: Caller, revocations: int) -> None:
+        """Refuses a user's token that was revoked. `revocations` is how often its app has revoked something."""
+        if not revocations:
+            return
+        token = _Token(caller.app_id, caller.token_id, caller.user_id, caller.issued_at)
+        count, is_revoked = self._found.get(token, (0, False))
+        if count != revocations:
+            is_revoked = await self._looks.get(token)
+            self._found[token] = revocations, is_revoked
+            if len(self._found) > _MOST_FOUND:
+                del self._found[next(iter(self._found))]
+        if is_revoked:
+            raise ExpiredError("This token was revoked, or its user signed out; log in and get a fresh one.")
 
     async def revoke_token(self, app_id: str, token_id: str) -> None:
         """Returns when no process takes it any more."""
