@@ -87,7 +87,9 @@ async def test_a_listed_origin_may_read_every_answer_with_its_credentials(
         assert cors_headers(answer) == {
             "access-control-allow-origin": origin,
             "access-control-allow-credentials": "true",
-            "access-control-expose-headers": "ETag, Idempotency-Replayed, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID",
+            "access-control-expose-headers": (
+                "ETag, Idempotency-Replayed, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID"
+            ),
         }
 
 
