@@ -57,6 +57,19 @@ def understood(subprotocol: Subprotocol, received: dict[str, Any]) -> Any:
     return problem
 
 
+@pytest.mark.parametrize("depth", [1_000, 100_000, 1_000_000])
+@pytest.mark.parametrize("around", ["", "notification", "ids"])
+def test_a_message_that_is_nested_deeply_is_a_problem(depth: int, around: str) -> None:
+    text = "[" * depth + "]" * depth
+    understood(JSON, {"type": "websocket.receive", "text": f'{{"type":"send","{around}":{text}}}' if around else text})
+    # Arrays of one, and maps of one with the key "a".
+    for opening in (b"\x91", b"\x81\xa1a"):
+        packed = opening * depth + b"\xc0"
+        if around:
+            packed = b"\x82\xa4type\xa4send" + bytes([0xA0 + len(around)]) + around.encode() + packed
+        understood(MSGPACK, {"type": "websocket.receive", "bytes": packed})
+
+
 @given(st.text())
 @example('{"type":"ping","ref":"\x00"}')
 @example('{"type":"ping","ref":' + "9" * 100_000 + "}")

@@ -54,6 +54,16 @@ _REQUEST_ID = {"description": "What the log calls this request.", "schema": {"ty
 _RETRY_AFTER = {"description": "Seconds to wait.", "schema": {"type": "integer"}}
 _ALLOW = {"description": "The methods that the path takes.", "schema": {"type": "string"}}
 _AUTHENTICATE = {"description": "How to authenticate.", "schema": {"type": "string"}}
+_RATE_LIMIT = {
+    "RateLimit-Policy": {
+        "description": "How many requests this credential may make within how many seconds; no such limit, no header.",
+        "schema": {"type": "string"},
+    },
+    "RateLimit": {
+        "description": "How many of them are left, and after how many seconds all are there again.",
+        "schema": {"type": "string"},
+    },
+}
 _ETAG = {"description": "The inbox's position, quoted.", "schema": {"type": "string"}}
 _FIRST_ERROR = 400
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
@@ -93,6 +103,7 @@ def openapi_document(app: Litestar) -> dict[str, Any]:
         "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
         "paths": paths,
         "components": {
+            "headers": _RATE_LIMIT,
             "schemas": dict(sorted(components.items())),
             "responses": dict(
                 sorted(_problem_responses((described for *_, described in routes), schema_of[Problem]).items())
@@ -197,6 +208,8 @@ def _headers(described: Route) -> list[dict[str, Any]]:
 
 def _responses(described: Route, schema_of: dict[Any, dict[str, Any]]) -> dict[str, Any]:
     success: dict[str, Any] = {"description": "Done.", "headers": {"X-Request-ID": _REQUEST_ID}}
+    if described.access is not Access.PUBLIC:
+        success["headers"] |= {name: {"$ref": f"#/components/headers/{name}"} for name in _RATE_LIMIT}
     if "If-None-Match" in described.request_headers:
         success["headers"]["ETag"] = _ETAG
     if described.answer is not None:

@@ -4,6 +4,7 @@ Each process counts for itself.
 """
 
 from collections.abc import Hashable
+from math import ceil
 
 from msgspec import Struct
 
@@ -24,8 +25,9 @@ _Header = tuple[bytes, bytes]
 class _Limit(Struct, frozen=True):
     name: str
     buckets: Buckets[Hashable]
-    shown_as: bytes
     policy: _Header
+    shown: bytes
+    """What is left, and when all will be again, to be filled in."""
 
     @classmethod
     def of(
@@ -36,14 +38,14 @@ class _Limit(Struct, frozen=True):
         buckets: Buckets[Hashable] = Buckets(Rate(per_second, burst), clock, most=most)
         metrics.limit_buckets.labels(name).set_function(lambda: len(buckets))
         metrics.limited.labels(name)
-        shown_as = b'"%b"' % name.encode()
-        policy = b"%b;q=%d;w=%d" % (shown_as, burst, buckets.wait(burst))
-        return cls(name, buckets, shown_as, (b"ratelimit-policy", policy))
+        quoted = b'"%b"' % name.encode()
+        policy = quoted + b";q=%d;w=%d" % (burst, buckets.wait(burst))
+        return cls(name, buckets, (b"ratelimit-policy", policy), quoted + b";r=%d;t=%d")
 
     def remaining(self, left: float) -> _Header:
-        buckets = self.buckets
-        seconds = buckets.wait(buckets.rate.burst - left)
-        return (b"ratelimit", b"%b;r=%d;t=%d" % (self.shown_as, left, seconds))
+        rate = self.buckets.rate
+        # At least one is missing, so that it is a second at least.
+        return (b"ratelimit", self.shown % (left, ceil((rate.burst - left) / rate.per_second)))
 
 
 class RateLimits:
@@ -67,7 +69,7 @@ class RateLimits:
         if limit is None:
             return
         left = limit.buckets.take(key)
-        headers += limit.policy, limit.remaining(max(0.0, left))
+        headers += limit.policy, limit.remaining(left if left > 0 else 0.0)
         if left < 0:
             self._refuse_request(limit, left)
 

@@ -36,6 +36,10 @@ class Buckets(Generic[K]):
 
     def __init__(self, rate: Rate, clock: Clock, *, most: int) -> None:
         self.rate = rate
+        self._per_second = rate.per_second
+        self._spare = rate.burst - 1
+        """What a full bucket holds when a token was taken from it."""
+
         self._clock = clock
         self._most = most
         self._full_at: OrderedDict[K, float] = OrderedDict()
@@ -51,18 +55,25 @@ class Buckets(Generic[K]):
     def take(self, key: K) -> float:
         """Takes a token. How many are left then; below zero, there was none to take, and so much of one is missing."""
         now = self._clock.monotonic()
-        full_at = max(now, self._full_at.get(key, now))
-        left = self.rate.burst - (full_at - now) * self.rate.per_second - 1
+        buckets = self._full_at
+        full_at = buckets.get(key, now)
+        full_at = max(full_at, now)
+        left = self._spare - (full_at - now) * self._per_second
         if left < -_ROUNDING:
             return left
-        self._full_at[key] = full_at + 1 / self.rate.per_second
-        self._full_at.move_to_end(key)
-        self._let_go(now)
-        return max(0.0, left)
+        buckets[key] = full_at + 1 / self._per_second
+        buckets.move_to_end(key)
+        # Of one at most, so that no call takes long: no more than one has come.
+        oldest = next(iter(buckets))
+        if buckets[oldest] <= now or len(buckets) > self._most:
+            del buckets[oldest]
+        return left if left > 0 else 0.0
 
     def take_each(self, keys: Iterable[K]) -> list[K]:
         """Takes a token from each of these buckets, or none from any: those that are empty are returned."""
         wanted = list(keys)
+        if len(wanted) == 1:
+            return wanted if self.take(wanted[0]) < 0 else []
         empty = [key for key in wanted if self.left(key) < 1 - _ROUNDING]
         if not empty:
             for key in wanted:
@@ -72,9 +83,3 @@ class Buckets(Generic[K]):
     def wait(self, missing: float) -> int:
         """Whole seconds until so many tokens have come."""
         return max(1, math.ceil(missing / self.rate.per_second))
-
-    def _let_go(self, now: float) -> None:
-        """Of one at most, so that no call takes long: no more than one has come."""
-        oldest = next(iter(self._full_at))
-        if self._full_at[oldest] <= now or len(self._full_at) > self._most:
-            del self._full_at[oldest]
