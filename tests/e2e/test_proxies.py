@@ -189,7 +189,7 @@ def test_while_nobody_is_behind_a_proxy_no_page_is_lost_and_no_token_is_logged(
         first = stack.enter_context(NotifyProcess(environment))
         token = token_of(first, user)
         proxies = [stack.enter_context(start(folder, certificate, first.url)) for start in PROXIES]
-        page = stack.enter_context(browser.new_context(ignore_https_errors=True)).new_page()
+        page = stack.enter_context(browser.new_context(ignore_https_errors=True, bypass_csp=True)).new_page()
         statuses: list[int] = []
         page.on("response", lambda response: statuses.append(response.status))
         page.goto(f"{proxies[0].url}/problems")
@@ -224,7 +224,7 @@ def test_over_http_2_a_browser_follows_more_streams_than_six(
 ) -> None:
     token = token_of(service, user)
     for proxy in proxies.values():
-        page = browser.new_context(ignore_https_errors=True).new_page()
+        page = browser.new_context(ignore_https_errors=True, bypass_csp=True).new_page()
         page.goto(f"{proxy.url}/problems")
         page.evaluate(
             """(token) => {

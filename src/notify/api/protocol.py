@@ -72,7 +72,7 @@ class HttpProtocol(HttpToolsProtocol):
         if length > _MOST_HEAD_BYTES:
             self._stop(HeadTooLargeError())
         # Of two, a proxy in front may have gone by the other (RFC 9112, 3.2).
-        if hosts != 1 and (hosts or self.parser.get_http_version() == "1.1"):
+        if hosts > 1:
             self._stop(MalformedRequestError())
         super().on_headers_complete()
 
