@@ -7,7 +7,7 @@ closed: what came behind it is not looked at.
 import itertools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 import httpx
@@ -67,7 +67,7 @@ def created(client: httpx.Client, user: str) -> list[str]:
     return [item["title"] for item in listed]
 
 
-REFUSED = {
+REFUSED: dict[str, Callable[[Sending], bytes]] = {
     "a length and chunks": lambda it: START + it.length + CHUNKED + b"\r\n" + it.chunks,
     "chunks and a length": lambda it: START + CHUNKED + b"Content-Length: 4\r\n\r\n" + it.chunks,
     "two lengths": lambda it: START + it.length + b"Content-Length: 0\r\n\r\n" + it.body,

@@ -46,7 +46,7 @@ def test_every_field_that_takes_any_text_is_among_them() -> None:
 async def test_a_notification_comes_back_as_it_was_sent(client: httpx.AsyncClient) -> None:
     created = check_is_data(await client.post("/v1/notifications", json=TEXTS))
     assert "id" in created, created
-    user = {"user_id": TEXTS["to"]}
+    user = {"user_id": str(TEXTS["to"])}
     expected = {name: value for name, value in TEXTS.items() if name not in {"to", "exclude"}}
     (listed,) = check_is_data(await client.get("/v1/notifications", params=user))["items"]
     (change,) = check_is_data(await client.get("/v1/changes", params=user))["items"]
