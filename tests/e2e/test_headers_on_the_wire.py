@@ -1,4 +1,4 @@
-"""What is answered on a real socket says what a browser may do with it, also where no route answers; it names no server."""
+"""What is answered on a real socket says what a browser may do with it, also where no route answers."""
 
 from collections.abc import Iterator
 
