@@ -12,8 +12,11 @@ from notify import logs
 from notify.app import Service
 from notify.settings import Settings
 from support.clock import ManualClock
+from support.leaks import nothing_secret_is_logged
 from support.processes import ADMIN, ADMIN_KEY, NotifyProcess
 from support.servers import DEBIAN_15, TestServer, require, running_server
+
+__all__ = ("nothing_secret_is_logged",)
 
 logs.configure("warning", "json")
 # Whoever runs the tests in the background may have had it ignored, and what they start would inherit that.

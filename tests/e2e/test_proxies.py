@@ -5,14 +5,19 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from http import HTTPStatus
 from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address, ip_network
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 from playwright.sync_api import Browser
 from websockets.sync.client import ClientConnection, connect
 
+from notify.api.addresses import ClientAddresses
 from support.browser import running_browser
 from support.curl import Curl
 from support.documents import example
@@ -133,6 +138,38 @@ def test_a_page_of_the_proxys_own_host_may_use_the_cookie(
         foreign.wait_for("HTTP/2 403")
 
 
+def test_a_client_s_address_is_the_one_that_the_proxy_saw_whatever_the_client_says(
+    folder: Path, certificate: Certificate
+) -> None:
+    seen: list[list[tuple[bytes, bytes]]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            seen.append([(name.lower().encode(), value.encode()) for name, value in self.headers.items()])
+            self.send_response(HTTPStatus.OK)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the server's name for it
+            pass
+
+    addresses = ClientAddresses([ip_network("127.0.0.1")])
+    with ExitStack() as stack:
+        upstream = stack.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), Handler))
+        stack.callback(upstream.shutdown)
+        Thread(target=upstream.serve_forever, args=(0.02,), daemon=True).start()
+        for start in PROXIES:
+            proxy = stack.enter_context(start(folder, certificate, f"http://127.0.0.1:{upstream.server_port}"))
+            seen.clear()
+            said = [("X-Forwarded-For", "192.0.2.66"), ("X-Forwarded-For", "198.51.100.1"), ("X-Probe", "this")]
+            answer = httpx.get(f"{proxy.url}/v1/apps", headers=said, verify=proxy.certificate.trusting)
+            assert answer.headers["strict-transport-security"] == "max-age=31536000", proxy.program
+            (headers,) = (headers for headers in seen if (b"x-probe", b"this") in headers)
+            assert b"x-forwarded-for" in dict(headers), proxy.program
+            found = addresses.of({"client": ("127.0.0.1", 4711), "headers": headers})
+            assert found == ip_address("127.0.0.1"), proxy.program
+
+
 def test_a_websocket_passes_both_ways(proxy: ReverseProxy, service: NotifyProcess, user: str) -> None:
     with socket(proxy, token_of(service, user)) as client:
         assert client.subprotocol == "notify.v1.json"
@@ -189,7 +226,7 @@ def test_while_nobody_is_behind_a_proxy_no_page_is_lost_and_no_token_is_logged(
         first = stack.enter_context(NotifyProcess(environment))
         token = token_of(first, user)
         proxies = [stack.enter_context(start(folder, certificate, first.url)) for start in PROXIES]
-        page = stack.enter_context(browser.new_context(ignore_https_errors=True)).new_page()
+        page = stack.enter_context(browser.new_context(ignore_https_errors=True, bypass_csp=True)).new_page()
         statuses: list[int] = []
         page.on("response", lambda response: statuses.append(response.status))
         page.goto(f"{proxies[0].url}/problems")
@@ -224,7 +261,7 @@ def test_over_http_2_a_browser_follows_more_streams_than_six(
 ) -> None:
     token = token_of(service, user)
     for proxy in proxies.values():
-        page = browser.new_context(ignore_https_errors=True).new_page()
+        page = browser.new_context(ignore_https_errors=True, bypass_csp=True).new_page()
         page.goto(f"{proxy.url}/problems")
         page.evaluate(
             """(token) => {

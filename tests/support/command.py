@@ -5,8 +5,11 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
-__all__ = ("environment_with", "notify")
+from support.leaks import LOGS
+
+__all__ = ("environment_with", "notify", "secrets_in")
 
 _OURS = ("NOTIFY_", "DATABASE_URL", "REDIS_URL", "PG")
 
@@ -21,7 +24,8 @@ def environment_with(variables: Mapping[str, str]) -> dict[str, str]:
 
 def notify(*arguments: str, folder: Path, given: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
     """Runs it in a folder, whose `.env` would count, with these environment variables."""
-    return subprocess.run(
+    LOGS.know(*secrets_in(variables))
+    done = subprocess.run(
         [sys.executable, "-m", "notify", *arguments],
         cwd=folder,
         env=environment_with(variables),
@@ -31,3 +35,14 @@ def notify(*arguments: str, folder: Path, given: str = "", **variables: str) -> 
         timeout=60,
         check=False,
     )
+    LOGS.read(done.stderr.splitlines())
+    return done
+
+
+def secrets_in(variables: Mapping[str, str]) -> list[str]:
+    """What these settings hold that may be in no log."""
+    return [
+        urlsplit(value).password or "" if "://" in value else value
+        for name, value in variables.items()
+        if name.startswith(_OURS) and name.endswith(("_KEY", "_SECRET", "DATABASE_URL"))
+    ]

@@ -12,7 +12,8 @@ from typing import Self
 
 import httpx
 
-from support.command import environment_with
+from support.command import environment_with, secrets_in
+from support.leaks import LOGS
 
 ADMIN_KEY = "an admin key for tests only"
 ADMIN = {"Authorization": f"Bearer {ADMIN_KEY}"}
@@ -40,6 +41,7 @@ class NotifyProcess:
         given = environment_with(
             {"PORT": "0", "NOTIFY_ADMIN_KEY": ADMIN_KEY, "PYTHONUNBUFFERED": "1"} | ROOM_FOR_ONE | dict(environment)
         )
+        LOGS.know(*secrets_in(given))
         if not is_covered:
             given.pop("COVERAGE_PROCESS_CONFIG", None)
         self.process = subprocess.Popen(
@@ -53,6 +55,7 @@ class NotifyProcess:
         )
         self.output: list[str] = []
         self.log: list[str] = []
+        self._searched = 0
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._readers = [
             threading.Thread(target=self._read, args=(self.process.stdout, self.output, True), daemon=True),
@@ -82,6 +85,8 @@ class NotifyProcess:
             raise AssertionError(f"the service did not stop; its log: {self.log[-20:]}") from None
         for reader in self._readers:
             reader.join(5)
+        LOGS.read(self.log[self._searched :])
+        self._searched = len(self.log)
         for stream in (self.process.stdout, self.process.stderr):
             if stream is not None:
                 stream.close()

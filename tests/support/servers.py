@@ -18,6 +18,7 @@ from notify.store.embedded import EmbeddedPostgres
 from notify.store.embedded.postmaster import Postmaster
 from notify.store.migrate import Migrations
 from support.invariants import keep_history
+from support.leaks import LOGS
 from support.waiting import until
 
 DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
@@ -57,10 +58,12 @@ def memory() -> Path | None:
 def running_server(binaries: Path | None = None) -> Iterator["TestServer"]:
     with reachable_folder(memory()) as folder:
         server = TestServer(folder / "data", binaries)
+        LOGS.know(urlsplit(server.postgres.url).password)
         try:
             yield server
         finally:
             server.postgres.stop()
+            LOGS.read((folder / "data" / "postgresql.log").read_text(errors="replace").splitlines())
 
 
 class TestServer:

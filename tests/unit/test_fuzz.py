@@ -36,15 +36,22 @@ def test_whatever_comes_is_read_or_refused_in_time(target: Target) -> None:
     @given(st.integers(0, 2**64 - 1), st.binary(max_size=256))
     def check(seed: int, anything: bytes) -> None:
         for given_ in (anything, *inputs(target.seeds, seed, AT_ONCE - 1)):
-            started = time.thread_time()
-            try:
-                target.check(given_)
-            except Exception as error:
-                raise AssertionError(f"{target.name} fails on {given_!r}: {error!r}") from error
-            took = time.thread_time() - started
-            assert took < MOST_SECONDS, f"{target.name} took {took:.2f} s for {given_!r}"
+            took = seconds_for(target, given_)
+            if took > MOST_SECONDS:
+                # Once may be the garbage collector.
+                took = seconds_for(target, given_)
+            assert took <= MOST_SECONDS, f"{target.name} took {took:.2f} s for {given_!r}"
 
     check()
+
+
+def seconds_for(target: Target, given_: bytes) -> float:
+    started = time.thread_time()
+    try:
+        target.check(given_)
+    except Exception as error:
+        raise AssertionError(f"{target.name} fails on {given_!r}: {error!r}") from error
+    return time.thread_time() - started
 
 
 def test_a_parser_that_fails_is_found_out() -> None:

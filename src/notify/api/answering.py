@@ -16,14 +16,14 @@ _BEGINNINGS = frozenset({"http.response.start", "websocket.accept", "websocket.h
 
 
 class Answering:
-    """`send`, which adds `headers` to whatever the answer is, and remembers how it began."""
+    """`send`, which adds `headers` and those of every answer to whatever it is, and remembers how it began."""
 
     __slots__ = ("_request_id", "_send", "failure", "headers", "status")
 
     def __init__(self, send: Send, request_id: str, status: int) -> None:
         self._send = send
         self._request_id = request_id
-        self.headers = [(b"x-request-id", request_id.encode()), *SECURITY_HEADERS]
+        self.headers = [(b"x-request-id", request_id.encode())]
         self.status = status
         """What it was answered with, or would be if nothing came."""
         self.failure: Exception | None = None
@@ -33,7 +33,7 @@ class Answering:
         kind = message["type"]
         if kind in _BEGINNINGS:
             self.status = message.get("status", _SWITCHING_PROTOCOLS)
-            message["headers"] = [*message["headers"], *self.headers]
+            message["headers"] = [*message["headers"], *self.headers, *SECURITY_HEADERS]
         elif kind == "websocket.close" and not self.status:
             # All that Litestar says of what fails before a handler has accepted.
             await refuse("websocket", self, _problem_before_acceptance(self.failure), self._request_id)

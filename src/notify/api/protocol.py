@@ -115,7 +115,7 @@ class HttpProtocol(HttpToolsProtocol):
         if length > _MOST_HEAD_BYTES:
             self._stop(HeadTooLargeError())
         # Of two, a proxy in front may have gone by the other (RFC 9112, 3.2).
-        if hosts != 1 and (hosts or self.parser.get_http_version() == "1.1"):
+        if hosts > 1:
             self._stop(MalformedRequestError())
         if not self._transports.is_extra(self):
             super().on_headers_complete()
@@ -177,8 +177,8 @@ class HttpProtocol(HttpToolsProtocol):
 
 class _Cycle(RequestResponseCycle):
     def answer(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> bool:
-        """Writes a whole answer, unless it is one of those that ask for more care. In two messages of ASGI each header
-        would be looked at again.
+        """Writes a whole answer with what every answer says, unless it is one of those that ask for more care. In two
+        messages of ASGI each header would be looked at again.
         """
         is_usual = self.keep_alive and not self.response_started and self.scope["method"] != "HEAD"
         if not is_usual or self.flow.write_paused or self.disconnected or self.transport.is_closing():
@@ -190,7 +190,7 @@ class _Cycle(RequestResponseCycle):
             lines += name, b": ", value, b"\r\n"
         for name, value in headers:
             lines += name, b": ", value, b"\r\n"
-        lines += b"\r\n", body
+        lines += SECURITY_LINES, b"\r\n", body
         self.transport.write(b"".join(lines))
         self.message_event.set()
         self.on_response()

@@ -1,0 +1,106 @@
+"""Our pages in a real browser: they work, and need nothing that their policies (CSP) forbid."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from support.browser import running_browser
+from support.processes import ADMIN_KEY, NotifyProcess
+from support.waiting import until
+
+PATHS = ("/problems", "/problems/invalid", "/docs", "/redoc")
+
+
+@pytest.fixture(scope="module")
+def service(database: str) -> Iterator[NotifyProcess]:
+    with NotifyProcess({"NOTIFY_DATABASE_URL": database}) as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with running_browser() as browser:
+        yield browser
+
+
+class Visit:
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.complaints: list[str] = []
+        page.on("console", lambda message: self.complaints.append(message.text))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("requestfailed", lambda request: self.complaints.append(f"failed: {request.url}"))
+
+    def open(self, url: str) -> None:
+        answer = self.page.goto(url)
+        assert answer is not None
+        assert answer.ok
+        self.page.wait_for_load_state("networkidle")
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Visit]:
+    context = browser.new_context()
+    yield Visit(context.new_page())
+    context.close()
+
+
+@pytest.mark.parametrize("path", ["/problems", "/problems/invalid"])
+def test_a_page_of_text_is_shown_in_its_style(service: NotifyProcess, visit: Visit, path: str) -> None:
+    visit.open(service.url + path)
+    assert visit.page.locator("main").evaluate("element => getComputedStyle(element).maxWidth") == "704px"
+    assert visit.complaints == []
+
+
+def test_things_can_be_tried_out(service: NotifyProcess, visit: Visit) -> None:
+    visit.open(f"{service.url}/docs")
+    page = visit.page
+    page.click("button.authorize")
+    page.locator(".modal-ux input").first.fill(ADMIN_KEY)
+    page.locator(".modal-ux button.authorize").first.click()
+    page.click(".modal-ux .btn-done")
+    call = page.locator("[id$='-listApps']")
+    call.locator(".opblock-summary-control").click()
+    call.locator(".try-out__btn").click()
+    call.locator(".execute").click()
+    answer = call.locator(".live-responses-table")
+    answer.wait_for()
+    assert '"items"' in answer.inner_text()
+    assert visit.complaints == []
+
+
+def test_the_reference_is_shown_in_its_style(service: NotifyProcess, visit: Visit) -> None:
+    visit.open(f"{service.url}/redoc")
+    page = visit.page
+    page.get_by_text("Every kind of problem").last.wait_for()
+    # The menu stands beside the text, as only its styles see to.
+    menu, text = page.locator(".menu-content").bounding_box(), page.locator(".api-content").bounding_box()
+    assert menu is not None
+    assert text is not None
+    assert menu["x"] + menu["width"] <= text["x"] + 1
+    assert visit.complaints == []
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_script_that_came_into_a_page_would_do_nothing(service: NotifyProcess, visit: Visit, path: str) -> None:
+    visit.open(service.url + path)
+    visit.page.evaluate(
+        """() => {
+            const script = document.createElement("script");
+            script.textContent = "globalThis.ran = true";
+            document.body.append(script);
+            document.body.insertAdjacentHTML("beforeend", "<img src=x onerror='globalThis.ran = true'>");
+        }"""
+    )
+    until(lambda: len(visit.complaints) >= 2, what="a complaint of each")
+    assert not visit.page.evaluate("globalThis.ran")
+    assert all("Content Security Policy" in complaint or "failed" in complaint for complaint in visit.complaints)
+
+
+def test_no_page_stands_in_a_frame(service: NotifyProcess, visit: Visit) -> None:
+    visit.open(f"{service.url}/problems")
+    framed = f'<iframe src="{service.url}/problems/invalid"></iframe>'
+    visit.page.set_content(framed)
+    until(lambda: visit.complaints, what="a complaint")
+    assert not any(frame.url.endswith("/problems/invalid") for frame in visit.page.frames)
