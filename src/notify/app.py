@@ -43,6 +43,7 @@ from notify.live.timing import Timing
 from notify.metrics import Metrics
 from notify.settings import Settings
 from notify.store.apps import Apps
+from notify.store.audit import Audit
 from notify.store.broadcasts import Broadcasts
 from notify.store.bulk import BulkMarks
 from notify.store.commits import Commit
@@ -97,6 +98,7 @@ class Service:
         )
         self.apps = Apps(self.resources, self.database, self.clock)
         self.keys = Keys(self.resources, self.database, self.clock)
+        self.audit = Audit(self.database, self.clock)
         self.writer = Writer(
             self.database,
             self.clock,
@@ -143,6 +145,7 @@ class Service:
             answers_live=timedelta(hours=settings.idempotency_hours),
             devices_live=timedelta(days=settings.device_days),
             publications_live=timedelta(days=settings.publication_days),
+            audit_live=timedelta(days=settings.audit_days),
             pause_seconds=settings.housekeeping_seconds,
         )
         kept = Kept(settings.retention_read_days, settings.retention_unread_days)
@@ -321,6 +324,7 @@ class Service:
         return {
             "addresses": ClientAddresses([ip_network(each) for each in self.settings.trusted_proxies]),
             "apps": self.apps,
+            "audit": self.audit,
             "authenticator": self.authenticator,
             "broadcasts": self.broadcasts,
             "bulk_marks": self.bulk_marks,

@@ -8,6 +8,7 @@ from litestar.types import ControllerRouterHandler
 from notify.api.access import guard
 from notify.api.answering import keep_failure
 from notify.api.apps import AppsController
+from notify.api.audit import AuditController
 from notify.api.broadcasts import BroadcastsController
 from notify.api.devices import DevicesController
 from notify.api.documents import DOCUMENT_ROUTES
@@ -35,6 +36,7 @@ _ROUTES: tuple[ControllerRouterHandler, ...] = (
     ChangesController,
     AppsController,
     KeysController,
+    AuditController,
     TokensController,
     StreamController,
     open_socket,

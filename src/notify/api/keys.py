@@ -10,6 +10,7 @@ from litestar.params import FromPath
 
 from notify.api.access import Access, app_of
 from notify.api.answers import Answer, json_answer
+from notify.api.auditing import note
 from notify.api.handlers import delete, get, post
 from notify.api.inputs import NoQuery, read_body, read_query
 from notify.api.messages import AppsQuery, KeyBody, KeysPage
@@ -35,6 +36,7 @@ class KeysController(Controller):
             body=KeyBody,
             examples={"For a backend": {"name": "orders service", "scopes": ["send"]}},
             problems=(NotFoundError,),
+            audited=True,
         ),
     )
     async def create_key(
@@ -47,7 +49,10 @@ class KeysController(Controller):
         read_query(request, NoQuery)
         app_id = app_of(request, app)
         asked = await read_body(request, KeyBody)
-        return json_answer(await keys.create(app_id, asked.name, asked.scopes), status=201)
+        note(request, name=asked.name, scopes=asked.scopes)
+        new = await keys.create(app_id, asked.name, asked.scopes)
+        note(request, key_id=new.id)
+        return json_answer(new, status=201)
 
     @get(
         "/",
@@ -71,7 +76,7 @@ class KeysController(Controller):
         operation_id="revokeKey",
         summary="Revoke an API key",
         status_code=204,
-        opt=route(Access.ADMIN, status=204, problems=(NotFoundError,)),
+        opt=route(Access.ADMIN, status=204, problems=(NotFoundError,), audited=True),
     )
     async def revoke_key(
         self,

@@ -21,6 +21,7 @@ PART_NAMES = frozenset(
     {
         "addresses",
         "apps",
+        "audit",
         "authenticator",
         "broadcasts",
         "bulk_marks",

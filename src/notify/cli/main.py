@@ -5,6 +5,7 @@ from importlib import import_module
 import click
 
 from notify import __version__
+from notify.cli.audit import audit
 from notify.cli.calling import send, tail
 from notify.cli.documents import asyncapi, openapi, settings
 from notify.cli.identities import apps, keys, token
@@ -36,5 +37,5 @@ def main() -> None:
     """A notification service: stored in PostgreSQL first, then shown on every device a user has open."""
 
 
-for command in (serve, send, tail, migrate, settings, apps, keys, token, retention, epoch, openapi, asyncapi):
+for command in (serve, send, tail, migrate, settings, apps, keys, token, audit, retention, epoch, openapi, asyncapi):
     main.add_command(command)

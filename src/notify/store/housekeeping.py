@@ -38,6 +38,7 @@ class Housekeeping:
         answers_live: timedelta,
         devices_live: timedelta,
         publications_live: timedelta,
+        audit_live: timedelta,
         pause_seconds: float,
     ) -> None:
         self._database = database
@@ -47,6 +48,7 @@ class Housekeeping:
         self._answers_live = answers_live
         self._devices_live = devices_live
         self._publications_live = publications_live
+        self._audit_live = audit_live
         self._pause_seconds = pause_seconds
         self._task: asyncio.Task[None] | None = None
 
@@ -77,6 +79,7 @@ class Housekeeping:
         await self._forget("forget_acks", "ack", now - self._devices_live)
         await self._forget("forget_revocations", "revocation", now - _REVOCATIONS_LIVE)
         await self._forget("forget_releases", "release", now - _RELEASES_LIVE)
+        await self._forget("forget_audit", "audit_entry", now - self._audit_live)
         # Entries first: without one nobody finds the publication any more.
         await self._forget("forget_entries", "entry", now - self._publications_live)
         await self._forget("forget_publications", "publication", now - self._publications_live)

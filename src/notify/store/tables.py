@@ -30,7 +30,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 __all__ = ("ApiKeyRow", "AppRow", "metadata_for")
@@ -457,6 +457,27 @@ Table(
     Column("worker", Uuid),
     Column("stepped_at", _TIME),
     CheckConstraint("singleton", name="retention_round_singleton_check"),
+)
+
+Table(
+    "audit",
+    _metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("app_id", _NAME, nullable=False),
+    Column("at", _TIME, nullable=False),
+    Column("actor", _NAME, nullable=False),
+    Column("actor_name", Text),
+    Column("action", _NAME, nullable=False),
+    Column("about", JSONB, nullable=False),
+    Column("user_id", _NAME, Computed("about ->> 'user_id'", persisted=True)),
+    Column("address", Text),
+    Column("request_id", Text),
+    Column("status", Integer),
+    Column("ended_at", _TIME),
+    Index("audit_at", "at", "id"),
+    Index("audit_app", "app_id", "at", "id"),
+    Index("audit_user", "app_id", "user_id", "id", postgresql_where=text("user_id IS NOT NULL")),
+    Index("audit_actor", "app_id", "actor", "id"),
 )
 
 
