@@ -49,15 +49,18 @@ from notify.store.bulk import BulkMarks
 from notify.store.commits import Commit
 from notify.store.database import Database
 from notify.store.devices import Devices
+from notify.store.erasing import Erasing
+from notify.store.exporting import Exports
 from notify.store.flashes import Flash, Flashes
 from notify.store.following import Following
 from notify.store.housekeeping import Housekeeping
 from notify.store.inbox import Inboxes
 from notify.store.keys import Keys
-from notify.store.many import Reader
+from notify.store.many import InboxKey, Reader
 from notify.store.outbox import Outbox
 from notify.store.policies import Policies
 from notify.store.publications import Publications
+from notify.store.receipts import Receipts
 from notify.store.resources import Resources
 from notify.store.retention import Kept, Retention
 from notify.store.scheduled import Scheduled
@@ -199,6 +202,16 @@ class Service:
             poll_seconds=settings.safety_poll_seconds,
         )
         self.roster.watcher = self.registry
+        self.receipts = Receipts(self.database, self.clock)
+        self.exports = Exports(self.database, self.receipts, self.clock)
+        self.erasing = Erasing(
+            self.database,
+            self.clock,
+            self.metrics,
+            end_connections=self._end_connections,
+            on_commit=self._committed,
+            heard_within=timedelta(seconds=settings.presence_seconds),
+        )
         self.listener = Listener(
             settings.listen_database_url or settings.database_url,
             settings.schema,
@@ -252,6 +265,7 @@ class Service:
                 self.outbox,
                 self.housekeeping,
                 self.retention,
+                self.erasing,
                 self.listener,
             ):
                 part.start()
@@ -281,6 +295,10 @@ class Service:
     def _flashed(self, flashes: list[Flash]) -> None:
         self.flashing.written(flashes)
         self.doorbell.ring_flashes(flash.id for flash in flashes)
+
+    async def _end_connections(self, key: InboxKey) -> None:
+        """Of a user who is erased."""
+        await self.registry.revoke_user(key)
 
     def _listening(self) -> None:
         # Whatever rang before is found by looking.
@@ -331,6 +349,8 @@ class Service:
             "clock": self.clock,
             "database": self.database,
             "devices": self.devices,
+            "erasing": self.erasing,
+            "exports": self.exports,
             "hub": self.hub,
             "keys": self.keys,
             "inboxes": self.inboxes,
@@ -341,6 +361,7 @@ class Service:
             "policies": self.policies,
             "publications": self.publications,
             "readiness": Readiness(self.database, self.listener, self.roster),
+            "receipts": self.receipts,
             "registry": self.registry,
             "roster": self.roster,
             "scheduled": self.scheduled,

@@ -27,6 +27,7 @@ from notify.api.stream import StreamController
 from notify.api.subscriptions import SubscriptionsController
 from notify.api.tokens import TokensController
 from notify.api.topics import TopicsController
+from notify.api.users import UsersController
 
 __all__ = ("application", "application_with")
 
@@ -51,6 +52,7 @@ _ROUTES: tuple[ControllerRouterHandler, ...] = (
     RetentionController,
     SubscriptionsController,
     TopicsController,
+    UsersController,
     HealthController,
     *DOCUMENT_ROUTES,
 )

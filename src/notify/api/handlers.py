@@ -34,8 +34,10 @@ class _Handler(HTTPRouteHandler):
     def __call__(self, fn: AsyncAnyCallable) -> Self:
         route: Route | None = self.opt.get("route")
         if route is None or not route.audited:
-            return super().__call__(fn)
-        return super().__call__(audited(fn, str(self.operation_id), route))
+            super().__call__(fn)
+        else:
+            super().__call__(audited(fn, str(self.operation_id), route))
+        return self
 
     def on_registration(self, app: Litestar) -> None:
         super().on_registration(app)

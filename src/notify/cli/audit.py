@@ -20,11 +20,9 @@ _TIME = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"])
 @click.option("--actor", help="Only by this one, written as it is shown.")
 @click.option("--since", type=_TIME, help="In UTC.")
 @click.option("--until", type=_TIME, help="In UTC.")
-@click.option(
-    "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="The newest so many."
-)
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="The newest so many.")
 @click.option("--json", "as_json", is_flag=True, help="All that is known, one line of JSON each.")
-def audit(  # noqa: PLR0913 - one for each option
+def audit(
     *,
     app_id: str | None,
     action: str | None,

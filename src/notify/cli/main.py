@@ -12,6 +12,7 @@ from notify.cli.identities import apps, keys, token
 from notify.cli.retention import retention
 from notify.cli.schema import epoch, migrate
 from notify.cli.serve import serve
+from notify.cli.users import users
 
 __all__ = ("main",)
 
@@ -37,5 +38,20 @@ def main() -> None:
     """A notification service: stored in PostgreSQL first, then shown on every device a user has open."""
 
 
-for command in (serve, send, tail, migrate, settings, apps, keys, token, audit, retention, epoch, openapi, asyncapi):
+for command in (
+    serve,
+    send,
+    tail,
+    migrate,
+    settings,
+    apps,
+    keys,
+    token,
+    users,
+    audit,
+    retention,
+    epoch,
+    openapi,
+    asyncapi,
+):
     main.add_command(command)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
+from notify import logs
 from notify.app import Service
 from notify.cli.surroundings import Problem, found_settings, ready_database, with_admin_key
 from notify.core.errors import ProblemError
@@ -28,6 +29,8 @@ def with_service(
     administrative act is noted in the audit log, with what is known of it afterwards.
     """
     settings = found_settings()
+    # Standard output is for what was asked for.
+    logs.configure("warning", settings.log_format)
 
     async def noted(service: Service) -> T:
         if act is None:

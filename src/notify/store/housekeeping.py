@@ -23,6 +23,8 @@ _FLASHES_LIVE = timedelta(minutes=1)
 """Whoever is rung reads them at once, or never."""
 _REVOCATIONS_LIVE = timedelta(days=1)
 """A process that has been out of touch for longer has lost its clients too."""
+_EXPORTS_LEFT_AFTER = timedelta(minutes=5)
+"""Whoever is at one notes how far it is after each page."""
 _RELEASES_LIVE = timedelta(days=30)
 """Whoever cancels a scheduled send later than that after it ended is told that there is no such thing."""
 
@@ -80,6 +82,8 @@ class Housekeeping:
         await self._forget("forget_revocations", "revocation", now - _REVOCATIONS_LIVE)
         await self._forget("forget_releases", "release", now - _RELEASES_LIVE)
         await self._forget("forget_audit", "audit_entry", now - self._audit_live)
+        await self._forget("receipts_left", "export_left", now - _EXPORTS_LEFT_AFTER)
+        await self._forget("forget_receipts", "receipt", now - self._audit_live)
         # Entries first: without one nobody finds the publication any more.
         await self._forget("forget_entries", "entry", now - self._publications_live)
         await self._forget("forget_publications", "publication", now - self._publications_live)
