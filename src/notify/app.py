@@ -50,21 +50,25 @@ from notify.metrics import Metrics
 from notify.outbound import Outbound
 from notify.settings import Settings
 from notify.store.apps import Apps
+from notify.store.audit import Audit
 from notify.store.broadcasts import Broadcasts
 from notify.store.bulk import BulkMarks
 from notify.store.commits import Commit
 from notify.store.database import Database
 from notify.store.devices import Devices
+from notify.store.erasing import Erasing
+from notify.store.exporting import Exports
 from notify.store.flashes import Flash, Flashes
 from notify.store.following import Following
 from notify.store.housekeeping import Housekeeping
 from notify.store.inbox import Inboxes
 from notify.store.jwks import Jwks
 from notify.store.keys import Keys
-from notify.store.many import Reader
+from notify.store.many import InboxKey, Reader
 from notify.store.outbox import Outbox
 from notify.store.policies import Policies
 from notify.store.publications import Publications
+from notify.store.receipts import Receipts
 from notify.store.resources import Resources
 from notify.store.retention import Kept, Retention
 from notify.store.revoked import Revoked
@@ -110,13 +114,12 @@ class Service:
             timeout_seconds=settings.database_timeout_seconds,
         )
         self.sealing = Sealing(settings.encryption_key)
-        given = (settings.jwt_secret, settings.jwt_secret_before)
         self.apps = Apps(
             self.resources,
             self.database,
             self.clock,
             self.sealing,
-            given_secrets=tuple(secret for secret in given if secret is not None),
+            given_secrets=settings.jwt_secrets,
         )
         self.jwks = Jwks(self.database, self.clock)
         self.jwks_fetching = JwksFetching(
@@ -132,6 +135,7 @@ class Service:
         self.keys = Keys(self.resources, self.database, self.clock, self._revoked)
         self.revoked = Revoked(self.database, self.clock, self._revoked)
         self.tickets = Tickets(self.database, self.clock)
+        self.audit = Audit(self.database, self.clock)
         self.writer = Writer(
             self.database,
             self.clock,
@@ -179,17 +183,17 @@ class Service:
             devices_live=timedelta(days=settings.device_days),
             publications_live=timedelta(days=settings.publication_days),
             tokens_live=timedelta(seconds=settings.max_token_ttl_seconds),
+            audit_live=timedelta(days=settings.audit_days),
             pause_seconds=settings.housekeeping_seconds,
         )
-        kept = Kept(settings.retention_read_days, settings.retention_unread_days)
         self.policies = Policies(self.database, self.clock)
-        self.survey = Survey(self.database, self.clock, kept)
+        self.survey = Survey(self.database, self.clock, _kept(settings))
         self.retention = Retention(
             self.database,
             self.writer,
             self.clock,
             self.metrics,
-            kept,
+            _kept(settings),
             every=timedelta(hours=settings.retention_hours),
         )
         self.snapshots = Snapshots(self.reader)
@@ -244,6 +248,16 @@ class Service:
             poll_seconds=settings.safety_poll_seconds,
         )
         self.roster.watcher = self.registry
+        self.receipts = Receipts(self.database, self.clock)
+        self.exports = Exports(self.database, self.receipts, self.clock)
+        self.erasing = Erasing(
+            self.database,
+            self.clock,
+            self.metrics,
+            end_connections=self._end_connections,
+            on_commit=self._committed,
+            heard_within=timedelta(seconds=settings.presence_seconds),
+        )
         self.listener = Listener(
             settings.listen_database_url or settings.database_url,
             settings.schema,
@@ -306,6 +320,7 @@ class Service:
                 self.housekeeping,
                 self.retention,
                 self.jwks_fetching,
+                self.erasing,
                 self.listener,
             ):
                 part.start()
@@ -340,6 +355,11 @@ class Service:
 
     def _revoked(self, revocation: Revocation) -> None:
         self.registry.revoked(revocation)
+
+    async def _end_connections(self, key: InboxKey) -> None:
+        """Of a user who is erased, and whose tokens would otherwise begin another life."""
+        await self.revoked.sign_out(*key)
+        await self.registry.revoke_user(key)
 
     def _listening(self) -> None:
         # Whatever rang before is found by looking.
@@ -384,12 +404,15 @@ class Service:
             "admission": self.admission,
             "addresses": ClientAddresses([ip_network(each) for each in self.settings.trusted_proxies]),
             "apps": self.apps,
+            "audit": self.audit,
             "authenticator": self.authenticator,
             "broadcasts": self.broadcasts,
             "bulk_marks": self.bulk_marks,
             "clock": self.clock,
             "database": self.database,
             "devices": self.devices,
+            "erasing": self.erasing,
+            "exports": self.exports,
             "hub": self.hub,
             "keys": self.keys,
             "inboxes": self.inboxes,
@@ -403,6 +426,7 @@ class Service:
             "publications": self.publications,
             "rate_limits": self.rate_limits,
             "readiness": Readiness(self.database, self.listener, self.roster),
+            "receipts": self.receipts,
             "registry": self.registry,
             "revoked": self.revoked,
             "roster": self.roster,
@@ -425,3 +449,7 @@ class Service:
             "topics": self.topics,
             "writer": self.writer,
         }
+
+
+def _kept(settings: Settings) -> Kept:
+    return Kept(settings.retention_read_days, settings.retention_unread_days)

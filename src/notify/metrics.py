@@ -46,6 +46,7 @@ class Metrics:
         self.due = Counter(
             "notify_due", "Notifications that expired or came back from where they were snoozed to.", registry=registry
         )
+        self.erased = Counter("notify_erased", "Rows erased with the users whom they were about.", registry=registry)
         self.pulled = Counter("notify_pulled", "Changes that publications made in inboxes.", registry=registry)
         self.created = Counter(
             "notify_created", "Notifications written, by where they came from.", ["source"], registry=registry

@@ -240,6 +240,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     """How long what was published to topics or to everyone can still be pulled, edited and recalled, in days from its
     publication or its last edit."""
 
+    audit_days: Annotated[int, Meta(ge=1, le=36_500)] = 365
+    """How long the audit log, and the receipts of exports and erasures, are kept, in days."""
+
     housekeeping_seconds: Seconds = 300.0
     """Pause between two rounds of removing old tombstones, publications and idempotency answers."""
 
@@ -330,6 +333,11 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     log_format: Literal["auto", "text", "json"] = "auto"
     """How log lines look; `auto` is text on a terminal and JSON otherwise."""
+
+    @property
+    def jwt_secrets(self) -> tuple[str, ...]:
+        """The first signs, each verifies."""
+        return tuple(secret for secret in (self.jwt_secret, self.jwt_secret_before) if secret is not None)
 
     @property
     def limits(self) -> Limits:

@@ -226,7 +226,7 @@ async def test_a_new_epoch_makes_every_position_unknown(call: Call, database_url
         transport = httpx.ASGITransport(service.asgi)  # type: ignore[arg-type]  # Litestar's own ASGI types
         async with httpx.AsyncClient(transport=transport, base_url="http://notify", headers=ADMIN) as client:
             before = (await count(client))["position"]
-            assert good(call("epoch", "--new")) == "every client will start fresh\n"
+            assert good(await asyncio.to_thread(call, "epoch", "--new")) == "every client will start fresh\n"
             (reset,) = (await changes(client, before))["items"]
     assert (reset["event"], reset["data"]["reason"]) == ("reset", "epoch")
 

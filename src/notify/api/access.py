@@ -51,12 +51,13 @@ class Access(Enum):
     USER = "A user's token."
     SEND = "An API key with the scope `send`, or a user's token with it."
     SEND_KEY = "An API key with the scope `send`."
+    OPERATIONS = "An API key with the scope `send` for what was published, with `admin` for exports and erasures."
     ADMIN = "An API key with the scope `admin`, or the admin key."
     OPERATOR = "The admin key."
 
 
 _REFUSAL = "refusal"
-_FOR_KEYS = frozenset({Access.INBOX_KEY, Access.SEND_KEY})
+_FOR_KEYS = frozenset({Access.INBOX_KEY, Access.SEND_KEY, Access.OPERATIONS})
 _FOR_USERS = frozenset({Access.USER})
 _SCOPES = {
     Access.READ: frozenset({"inbox", "inbox:read"}),
@@ -65,6 +66,7 @@ _SCOPES = {
     Access.USER: frozenset({"inbox", "inbox:read"}),
     Access.SEND: frozenset({"send"}),
     Access.SEND_KEY: frozenset({"send"}),
+    Access.OPERATIONS: frozenset({"send", "admin"}),
     Access.ADMIN: frozenset({"admin"}),
 }
 

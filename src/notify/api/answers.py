@@ -40,6 +40,10 @@ class Answer:
         self._headers = headers
         self._body = body
 
+    @property
+    def status(self) -> int:
+        return self._status
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
         if answering(scope).at_once(self._status, self._headers, self._body):
             return

@@ -9,6 +9,7 @@ from notify.api.access import guard
 from notify.api.answering import keep_failure
 from notify.api.app_tokens import AppTokensController
 from notify.api.apps import AppsController
+from notify.api.audit import AuditController
 from notify.api.broadcasts import BroadcastsController
 from notify.api.devices import DevicesController
 from notify.api.documents import DOCUMENT_ROUTES
@@ -17,6 +18,7 @@ from notify.api.inbox import ChangesController, InboxController
 from notify.api.keys import KeysController
 from notify.api.operations import OperationsController
 from notify.api.parts import providers
+from notify.api.privacy import PrivacyController
 from notify.api.problems import exception_handlers
 from notify.api.retention import RetentionController
 from notify.api.scheduled import ScheduledController
@@ -39,9 +41,10 @@ _ROUTES: tuple[ControllerRouterHandler, ...] = (
     AppsController,
     AppTokensController,
     KeysController,
+    AuditController,
     TokensController,
     TicketsController,
-    UsersController,
+    PrivacyController,
     StreamController,
     open_socket,
     explain_socket,
@@ -55,6 +58,7 @@ _ROUTES: tuple[ControllerRouterHandler, ...] = (
     RetentionController,
     SubscriptionsController,
     TopicsController,
+    UsersController,
     HealthController,
     *DOCUMENT_ROUTES,
 )

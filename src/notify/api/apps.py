@@ -9,6 +9,7 @@ from litestar.params import FromPath
 
 from notify.api.access import Access, app_of, caller_of
 from notify.api.answers import Answer, json_answer
+from notify.api.auditing import note
 from notify.api.handlers import get, patch, post
 from notify.api.inputs import NoQuery, read_body, read_query
 from notify.api.messages import AppBody, AppChange, AppsPage, AppsQuery
@@ -46,6 +47,7 @@ class AppsController(Controller):
         """The answer holds the secret that signs the app's user tokens. It is shown this once."""
         read_query(request, NoQuery)
         asked = await read_body(request, AppBody)
+        note(request, app=asked.id, name=asked.name)
         return json_answer(await apps.create(asked.id, asked.name), status=201)
 
     @get("/", operation_id="listApps", summary="List apps", opt=route(Access.ADMIN, answer=AppsPage, query=AppsQuery))

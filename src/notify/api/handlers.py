@@ -5,16 +5,19 @@ guard wants no copy of the handler.
 import inspect
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 from litestar import HttpMethod, Litestar
 from litestar.connection import Request
 from litestar.handlers import HTTPRouteHandler
-from litestar.types import ASGIApp, ExceptionHandlersMap
+from litestar.types import ASGIApp, AsyncAnyCallable, ExceptionHandlersMap
 
 from notify.api.access import Connection
 from notify.api.answers import Answer
+from notify.api.auditing import audited, note_refusal
 from notify.api.parts import PART_NAMES, parts_of
+from notify.api.routes import Route
+from notify.core.errors import ForbiddenError
 
 __all__ = ("delete", "get", "head", "patch", "post", "put")
 
@@ -28,6 +31,14 @@ class _Handler(HTTPRouteHandler):
     _call: Call | None = None
     _exception_handlers: "ExceptionHandlersMap | None" = None
 
+    def __call__(self, fn: AsyncAnyCallable) -> Self:
+        route: Route | None = self.opt.get("route")
+        if route is None or not route.audited:
+            super().__call__(fn)
+        else:
+            super().__call__(audited(fn, str(self.operation_id), route))
+        return self
+
     def on_registration(self, app: Litestar) -> None:
         super().on_registration(app)
         self._call = _ready_call(self)
@@ -39,10 +50,15 @@ class _Handler(HTTPRouteHandler):
         return self._exception_handlers
 
     async def authorize_connection(self, connection: Connection) -> None:
-        for guard in self.resolve_guards():
-            checking = guard(connection, self)
-            if checking is not None:
-                await checking
+        try:
+            for guard in self.resolve_guards():
+                checking = guard(connection, self)
+                if checking is not None:
+                    await checking
+        except ForbiddenError:
+            if "route" in self.opt:
+                await note_refusal(connection, str(self.operation_id), self.opt["route"])
+            raise
 
     def resolve_before_request(self) -> Call | None:
         """What this returns answers in place of what Litestar would make of the same handler."""
@@ -67,7 +83,7 @@ def _ready_call(handler: HTTPRouteHandler) -> Call | None:
 
     def call(request: Request[Any, Any, Any]) -> Awaitable[Answer]:
         parts = parts_of(request)
-        answer: Awaitable[Answer] = handler.fn(request, **{name: parts[name] for name in wanted})
+        answer: Awaitable[Answer] = handler.fn(request=request, **{name: parts[name] for name in wanted})
         return answer
 
     return call

@@ -21,7 +21,7 @@ from notify.core.errors import (
 )
 from notify.core.position import Position
 
-__all__ = ("NoQuery", "header", "position_at", "read_body", "read_query")
+__all__ = ("NoQuery", "header", "position_at", "query_fields", "read_body", "read_query")
 
 T = TypeVar("T")
 
@@ -83,6 +83,16 @@ def read_query(request: ASGIConnection[Any, Any, Any, Any], type_: type[T]) -> T
         else:
             values[name] = _number(value) if name in numbers else value
     return _converted(values, type_)
+
+
+def query_fields(request: ASGIConnection[Any, Any, Any, Any], type_: type[Struct]) -> dict[str, str | list[str]]:
+    """What a query string says of a query's fields, whether it is valid or not."""
+    pairs = parse_qsl(request.scope["query_string"].decode("utf-8", "replace"), errors="replace")[:_MOST_PARAMETERS]
+    values: dict[str, list[str]] = {}
+    for name, value in pairs:
+        if name in type_.__struct_encode_fields__:
+            values.setdefault(name, []).append(value)
+    return {name: given[0] if len(given) == 1 else given for name, given in values.items()}
 
 
 def _converted(values: dict[str, Any], type_: type[T]) -> T:

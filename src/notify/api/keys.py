@@ -12,6 +12,7 @@ from litestar.params import FromPath
 
 from notify.api.access import Access, app_of, caller_of
 from notify.api.answers import Answer, json_answer
+from notify.api.auditing import note
 from notify.api.handlers import delete, get, post
 from notify.api.inputs import NoQuery, read_body, read_query
 from notify.api.messages import AppsQuery, KeysPage, RotateBody
@@ -64,8 +65,11 @@ class KeysController(Controller):
         read_query(request, NoQuery)
         app_id = app_of(request, app)
         asked = checked(await read_body(request, KeyProperties), clock_of(request).now())
+        note(request, name=asked.name, scopes=asked.scopes)
         check_within(caller_of(request), asked)
-        return json_answer(await keys.create(app_id, asked), status=201)
+        new = await keys.create(app_id, asked)
+        note(request, new_key_id=new.id)
+        return json_answer(new, status=201)
 
     @post(
         "/{key_id:uuid}/rotate",
@@ -97,6 +101,7 @@ class KeysController(Controller):
         asked = await read_body(request, RotateBody)
         check = partial(check_within, caller_of(request))
         made = await keys.rotate(app_id, key_id, timedelta(seconds=asked.overlap_seconds), check)
+        note(request, new_key_id=made.id)
         return json_answer(made, status=201)
 
     @get(

@@ -36,6 +36,7 @@ _TAGS = {
     "Devices": "Where each device of a user has got to.",
     "Sessions": "Who is connected, over all processes of the service.",
     "Apps and keys": "Who may call.",
+    "Privacy": "What is held about a user.",
     "Operations": "For whoever runs the service.",
     "Documentation": "This, and what problems mean.",
 }

@@ -1,4 +1,4 @@
-"""Operations: what was published to a topic or to everyone, and what became of it."""
+"""Operations: what was published to a topic or to everyone, what is exported and erased, and what became of it."""
 
 from typing import Any
 from uuid import UUID
@@ -19,8 +19,11 @@ from notify.core.errors import NotFoundError
 from notify.core.notification import Edit, changes_of
 from notify.store.edits import Amendment
 from notify.store.publications import Operation, Publications
+from notify.store.receipts import EraseOperation, ExportOperation, Receipts
 
 __all__ = ("OperationsController",)
+
+_AnyOperation = Operation | ExportOperation | EraseOperation
 
 
 class OperationsController(Controller):
@@ -30,18 +33,26 @@ class OperationsController(Controller):
     @get(
         "/{operation_id:uuid}",
         operation_id="getOperation",
-        summary="What became of a publication",
-        opt=route(Access.SEND_KEY, answer=Operation, problems=(NotFoundError,)),
+        summary="What became of a publication, an export or an erasure",
+        opt=route(Access.OPERATIONS, answer=_AnyOperation, problems=(NotFoundError,)),
     )
     async def get_(
         self,
         request: Request[Any, Any, Any],
         operation_id: FromPath[UUID],
         publications: NamedDependency[Publications],
+        receipts: NamedDependency[Receipts],
     ) -> Answer:
-        """How many it is for where that is known, and how many have it, have acknowledged, seen and read it by now."""
+        """`kind` says what it is. Of a `publication`, how many it is for where that is known, and how many have it,
+        have acknowledged, seen and read it by now; of an `export` or an `erase`, how far it is, and not whom it is of.
+        """
         read_query(request, NoQuery)
-        return json_answer(await publications.operation(caller_of(request).app_id, operation_id))
+        caller = caller_of(request)
+        if "admin" in caller.scopes and (receipt := await receipts.get(caller.app_id, operation_id)) is not None:
+            return json_answer(receipt)
+        if "send" not in caller.scopes:
+            raise NotFoundError("There is no such export or erasure in this app, or not any more (NOTIFY_AUDIT_DAYS).")
+        return json_answer(await publications.operation(caller.app_id, operation_id))
 
     @patch(
         "/{operation_id:uuid}",

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any
 
+import msgspec
 from litestar import Controller
 from litestar.connection import Request
 from litestar.di import NamedDependency
@@ -9,6 +10,7 @@ from msgspec import Meta, Struct
 
 from notify.api.access import Access, caller_of
 from notify.api.answers import Answer, json_answer
+from notify.api.auditing import note
 from notify.api.handlers import delete, get, put
 from notify.api.inputs import NoQuery, read_body, read_query
 from notify.api.routes import route
@@ -48,6 +50,7 @@ class RetentionController(Controller):
                 "Out of sight, and kept": {"read_days": 7, "unread_days": 90, "action": "archive"},
                 "For ever": {"read_days": 0, "unread_days": 0},
             },
+            audited=True,
         ),
     )
     async def set_(self, request: Request[Any, Any, Any], policies: NamedDependency[Policies]) -> Answer:
@@ -57,6 +60,7 @@ class RetentionController(Controller):
         """
         query = read_query(request, RetentionQuery)
         asked = await read_body(request, Policy)
+        note(request, **msgspec.to_builtins(asked))
         return json_answer(await policies.set(caller_of(request).app_id, query.type, asked))
 
     @get(
@@ -77,7 +81,7 @@ class RetentionController(Controller):
         operation_id="unsetRetention",
         summary="Take back what was said of how long notifications stay",
         status_code=204,
-        opt=route(Access.ADMIN, status=204, query=RetentionQuery),
+        opt=route(Access.ADMIN, status=204, query=RetentionQuery, audited=True),
     )
     async def unset(self, request: Request[Any, Any, Any], policies: NamedDependency[Policies]) -> None:
         """It is fine if nothing was said."""

@@ -105,7 +105,7 @@ class SessionsController(Controller):
         operation_id="revokeSession",
         summary="End a live connection",
         status_code=204,
-        opt=route(Access.INBOX_KEY, status=204, problems=(NotFoundError,)),
+        opt=route(Access.INBOX_KEY, status=204, problems=(NotFoundError,), audited=True),
     )
     async def revoke(
         self, request: Request[Any, Any, Any], session_id: FromPath[UUID], registry: NamedDependency[Registry]
@@ -121,7 +121,7 @@ class SessionsController(Controller):
         operation_id="revokeSessions",
         summary="End all live connections of a user",
         status_code=204,
-        opt=route(Access.INBOX_KEY, status=204, query=SessionsOf),
+        opt=route(Access.INBOX_KEY, status=204, query=SessionsOf, audited=True),
     )
     async def revoke_all(self, request: Request[Any, Any, Any], registry: NamedDependency[Registry]) -> None:
         """Within a second those they have by now end with `bye` `revoked`, whichever process holds them. Their tokens

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 from litestar import Controller
 from litestar.connection import Request
 from litestar.di import NamedDependency
@@ -9,6 +10,7 @@ from msgspec import Struct
 
 from notify.api.access import Access, caller_of
 from notify.api.answers import Answer, json_answer
+from notify.api.auditing import note
 from notify.api.handlers import delete, get, put
 from notify.api.inputs import read_body, read_query
 from notify.api.messages import CursorText, Limit
@@ -51,6 +53,7 @@ class TopicsController(Controller):
                 "Users help themselves": {"self_service": True},
                 "Late-comers get the day's news": {"late_entries": 20, "late_seconds": 86400},
             },
+            audited=True,
         ),
     )
     async def set_(self, request: Request[Any, Any, Any], topics: NamedDependency[Topics]) -> Answer:
@@ -60,6 +63,7 @@ class TopicsController(Controller):
         """
         query = read_query(request, TopicQuery)
         asked = await read_body(request, TopicSettings)
+        note(request, **msgspec.to_builtins(asked))
         return json_answer(await topics.set(caller_of(request).app_id, query.topic, asked))
 
     @get(
@@ -81,7 +85,7 @@ class TopicsController(Controller):
         operation_id="unsetTopic",
         summary="Take back the settings of a topic",
         status_code=204,
-        opt=route(Access.ADMIN, status=204, query=TopicQuery),
+        opt=route(Access.ADMIN, status=204, query=TopicQuery, audited=True),
     )
     async def unset(self, request: Request[Any, Any, Any], topics: NamedDependency[Topics]) -> None:
         """Subscriptions stay. It is fine if there were no settings."""

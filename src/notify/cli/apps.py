@@ -1,7 +1,7 @@
 """`notify apps` and `notify secrets`: the tenants, how their tokens are signed, and how secrets are kept."""
 
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -12,7 +12,7 @@ import msgspec
 from notify.api.app_tokens import JwtAnswer, JwtBody, shown, wanted_by
 from notify.app import Service
 from notify.cli.checking import check
-from notify.cli.parts import with_service
+from notify.cli.parts import act, with_service
 from notify.cli.surroundings import Problem, found_settings
 from notify.core.errors import InvalidError
 from notify.core.text import AppId, Line
@@ -47,7 +47,10 @@ def apps() -> None:
 def create_app(app_id: str, name: str | None) -> None:
     """Make an app; prints the secret that signs its user tokens, this once."""
     check("--name", name or app_id, Line)
-    new = with_service(lambda service: service.apps.create(app_id, name or app_id))
+    new = with_service(
+        lambda service: service.apps.create(app_id, name or app_id),
+        act("createApp", app=app_id, name=name or app_id),
+    )
     click.echo(f"app         {new.id}\njwt secret  {new.jwt_secret}")
 
 
@@ -91,9 +94,9 @@ def disable_app(app_id: str) -> None:
 
     async def disable(service: Service) -> None:
         await service.apps.change(app_id, enabled=False)
-        await _ringing(service, lambda: service.registry.revoke_app(app_id))
+        await service.registry.revoke_app(app_id)
 
-    with_service(disable)
+    with_service(disable, act("changeApp", app_id, enabled=False))
     click.echo("disabled")
 
 
@@ -101,7 +104,7 @@ def disable_app(app_id: str) -> None:
 @_app_argument
 def enable_app(app_id: str) -> None:
     """Take its keys and tokens again."""
-    with_service(lambda service: service.apps.change(app_id, enabled=True))
+    with_service(lambda service: service.apps.change(app_id, enabled=True), act("changeApp", app_id, enabled=True))
     click.echo("enabled")
 
 
@@ -121,7 +124,7 @@ def rotate_secret(app_id: str, overlap_seconds: int) -> None:
     def rotate(service: Service) -> Awaitable[NewSecret]:
         return service.apps.rotate_secret(app_id, timedelta(seconds=overlap_seconds))
 
-    new = with_service(rotate)
+    new = with_service(rotate, act("rotateSecret", app_id, overlap_seconds=overlap_seconds))
     click.echo(f"jwt secret  {new.jwt_secret}")
     if new.before_until is not None:
         click.echo(f"old secret  until {_minute(new.before_until)}")
@@ -145,7 +148,8 @@ def set_jwks(app_id: str, path: Path | None, url: str | None, issuer: str | None
         raise Problem(f"{error}.") from error
     except InvalidError as error:
         raise Problem(error.errors[0].detail) from error
-    with_service(lambda service: service.jwks.configure(app_id, wanted))
+    about = {name: value for name, value in given.items() if name != "jwks" and value is not None}
+    with_service(lambda service: service.jwks.configure(app_id, wanted), act("configureTokens", app_id, **about))
     click.echo("done")
 
 
@@ -167,18 +171,9 @@ def encrypt(*, plain: bool) -> None:
     def reseal(service: Service) -> Awaitable[Resealed]:
         return service.apps.reseal(Sealing(keys, seals=not plain))
 
-    done = with_service(reseal)
+    done = with_service(reseal, act("encryptSecrets", plain=plain))
     word = "decrypted" if plain else "encrypted"
     click.echo(f"{word} {done.changed:,}, {done.unchanged:,} were already")
-
-
-async def _ringing(service: Service, work: Callable[[], Awaitable[T]]) -> T:
-    """Whoever is connected to a running service learns of it at once."""
-    service.doorbell.start()
-    try:
-        return await work()
-    finally:
-        await service.doorbell.stop()
 
 
 def _document_in(path: Path | None) -> object:

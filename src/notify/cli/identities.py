@@ -2,14 +2,14 @@
 
 from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 import click
 
 from notify.app import Service
-from notify.cli.checking import check as _check
-from notify.cli.parts import with_service
+from notify.cli.checking import check
+from notify.cli.parts import act, with_service
 from notify.cli.surroundings import Problem
 from notify.core.api_keys import KeyProperties, checked
 from notify.core.errors import InvalidError
@@ -17,17 +17,17 @@ from notify.core.identity import DEFAULT_APP, KEY_SCOPES, TOKEN_SCOPES, KeyScope
 from notify.core.text import AppId, Line, TypePattern, UserId
 from notify.store.keys import ApiKey, NewApiKey
 
-__all__ = ("keys", "token")
+__all__ = ("app_option", "keys", "token")
 
 _MOST = 1_000_000
 
 
 def _checked_app(_context: click.Context, _option: click.Parameter, value: str) -> str:
-    _check("--app", value, AppId)
+    check("--app", value, AppId)
     return value
 
 
-_app_option = click.option(
+app_option = click.option(
     "--app", "app_id", default=DEFAULT_APP, show_default=True, callback=_checked_app, help="The app it is about."
 )
 
@@ -38,7 +38,7 @@ def keys() -> None:
 
 
 @keys.command("create")
-@_app_option
+@app_option
 @click.option("--name", required=True, help="What it is for.")
 @click.option("--scopes", default="send", show_default=True, help=f"Any of {', '.join(KEY_SCOPES)}, with commas.")
 @click.option("--expires-in", "days", type=click.IntRange(1, 36_500), help="Days until it stops working.")
@@ -48,12 +48,12 @@ def create_key(
     *, app_id: str, name: str, scopes: str, days: int | None, addresses: tuple[str, ...], types: tuple[str, ...]
 ) -> None:
     """Make an API key; prints it, this once."""
-    _check("--name", name, Line)
+    check("--name", name, Line)
     wanted = [scope.strip() for scope in scopes.split(",")]
     if not set(wanted) <= set(KEY_SCOPES):
         raise Problem(f"--scopes takes {', '.join(KEY_SCOPES)}, separated by commas.")
     for type_ in types:
-        _check("--type", type_, TypePattern)
+        check("--type", type_, TypePattern)
 
     def create(service: Service) -> Awaitable[NewApiKey]:
         now = service.clock.now()
@@ -69,11 +69,11 @@ def create_key(
         except InvalidError as error:
             raise Problem(error.errors[0].detail) from error
 
-    _show_new(with_service(create))
+    _show_new(with_service(create, act("createKey", app_id, name=name, scopes=wanted), details=_new_key))
 
 
 @keys.command("list")
-@_app_option
+@app_option
 def list_keys(app_id: str) -> None:
     """List an app's API keys, the revoked and expired ones too."""
     now = datetime.now(UTC)
@@ -85,7 +85,7 @@ def list_keys(app_id: str) -> None:
 
 @keys.command("rotate")
 @click.argument("key_id", metavar="ID", type=click.UUID)
-@_app_option
+@app_option
 @click.option(
     "--overlap",
     "overlap_seconds",
@@ -97,16 +97,25 @@ def list_keys(app_id: str) -> None:
 def rotate_key(key_id: UUID, app_id: str, overlap_seconds: int) -> None:
     """Make a key in the place of another, with the same properties; prints it, this once."""
     overlap = timedelta(seconds=overlap_seconds)
-    _show_new(with_service(lambda service: service.keys.rotate(app_id, key_id, overlap)))
+    new = with_service(
+        lambda service: service.keys.rotate(app_id, key_id, overlap),
+        act("rotateKey", app_id, key_id=key_id, overlap_seconds=overlap_seconds),
+        details=_new_key,
+    )
+    _show_new(new)
 
 
 @keys.command("revoke")
 @click.argument("key_id", metavar="ID", type=click.UUID)
-@_app_option
+@app_option
 def revoke_key(key_id: UUID, app_id: str) -> None:
     """Revoke an API key; it stops working at once."""
-    with_service(lambda service: service.keys.revoke(app_id, key_id))
+    with_service(lambda service: service.keys.revoke(app_id, key_id), act("revokeKey", app_id, key_id=key_id))
     click.echo("revoked")
+
+
+def _new_key(new: NewApiKey) -> dict[str, Any]:
+    return {"new_key_id": new.id}
 
 
 def _show_new(new: NewApiKey) -> None:
@@ -126,7 +135,7 @@ def _state(key: ApiKey, now: datetime) -> str:
 
 @click.command()
 @click.argument("user_id", metavar="USER")
-@_app_option
+@app_option
 @click.option(
     "--ttl", "ttl_seconds", type=click.IntRange(min=1), help="Life in seconds. Default: NOTIFY_TOKEN_TTL_SECONDS."
 )
@@ -136,7 +145,7 @@ def _state(key: ApiKey, now: datetime) -> str:
 )
 def token(user_id: str, app_id: str, ttl_seconds: int | None, scope: str, role: Role) -> None:
     """Make a token for a user."""
-    _check("USER", user_id, UserId)
+    check("USER", user_id, UserId)
     scopes = scope.split()
     if not scopes or not set(scopes) <= set(TOKEN_SCOPES):
         raise Problem(f"--scope takes {', '.join(TOKEN_SCOPES)}, separated by spaces.")

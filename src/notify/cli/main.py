@@ -6,12 +6,14 @@ import click
 
 from notify import __version__
 from notify.cli.apps import apps, secrets
+from notify.cli.audit import audit
 from notify.cli.calling import send, tail
 from notify.cli.documents import asyncapi, openapi, settings
 from notify.cli.identities import keys, token
 from notify.cli.retention import retention
 from notify.cli.schema import epoch, migrate
 from notify.cli.serve import serve
+from notify.cli.users import users
 
 __all__ = ("main",)
 
@@ -37,5 +39,21 @@ def main() -> None:
     """A notification service: stored in PostgreSQL first, then shown on every device a user has open."""
 
 
-for command in (serve, send, tail, migrate, settings, apps, keys, token, secrets, retention, epoch, openapi, asyncapi):
+for command in (
+    serve,
+    send,
+    tail,
+    migrate,
+    settings,
+    apps,
+    keys,
+    token,
+    users,
+    secrets,
+    audit,
+    retention,
+    epoch,
+    openapi,
+    asyncapi,
+):
     main.add_command(command)

@@ -7,7 +7,7 @@ from functools import partial
 import click
 
 from notify.app import Service
-from notify.cli.parts import with_service
+from notify.cli.parts import act, with_service
 from notify.cli.surroundings import Problem
 from notify.progress import Progress
 from notify.store.retention import Round
@@ -30,7 +30,7 @@ def retention(*, runs: bool) -> None:
     """
     progress = Progress(sys.stderr)
     if runs:
-        round_ = with_service(partial(_run, progress))
+        round_ = with_service(partial(_run, progress), act("runRetention"))
         if round_.started_at is not None:
             raise Problem("Another process has taken the round over, and goes on with it.")
         click.echo(f"archived {round_.archived:,}, deleted {round_.deleted:,}")

@@ -1,12 +1,11 @@
 """`notify migrate` and `notify epoch`: the schema, and what its positions are worth."""
 
 import click
-import psycopg
 
+from notify.cli.parts import act, with_service
 from notify.cli.surroundings import Problem, found_settings, ready_database
 from notify.settings import Settings
 from notify.store.migrate import Migrations
-from notify.store.statements import Statements
 
 __all__ = ("epoch", "migrate")
 
@@ -63,12 +62,8 @@ def epoch(*, new: bool) -> None:
     """
     if not new:
         raise Problem("Say `notify epoch --new` to make every client start fresh.")
-    with ready_database(found_settings()) as surroundings:
-        settings = surroundings.settings
-        assert settings.database_url is not None  # noqa: S101 - ready_database has seen to it
-        with psycopg.connect(settings.database_url, autocommit=True) as connection:
-            connection.execute(Statements(settings.schema)["new_generation"].encode())
-        click.echo("every client will start fresh")
+    with_service(lambda service: service.database.execute("new_generation"), act("newEpoch"))
+    click.echo("every client will start fresh")
 
 
 def _migrations(settings: Settings) -> Migrations:

@@ -144,7 +144,10 @@ class Hub:
             if follows_on:
                 assert commit.id is not None  # noqa: S101 - what is whole has one
                 self._append(feed, Change(commit.seq, commit.kind, commit.id, commit.notification()))
-            elif commit.seq > feed.tail.head or commit.inbox.bounds.epoch != feed.epoch:
+            elif commit.inbox.bounds.epoch != feed.epoch:
+                self._begin_anew(feed)
+                continue
+            if commit.seq > feed.tail.head:
                 self._mark_stale(feed)
             touched[feed] = commit.inbox
         shown: list[Feed] = []
@@ -163,7 +166,9 @@ class Hub:
             if self._loading:
                 # Perhaps one of those: its read may have begun before that commit.
                 self._rung_while_loading[inbox_id] = (epoch, head)
-        elif feed.epoch != epoch or feed.tail.head < head:
+        elif feed.epoch != epoch:
+            self._begin_anew(feed)
+        elif feed.tail.head < head:
             self._mark_stale(feed)
 
     def compare_all(self) -> None:
@@ -177,6 +182,15 @@ class Hub:
         feed.is_stale = True
         self._stale.add(feed)
         self._news_wanted.set()
+
+    def _begin_anew(self, feed: Feed) -> None:
+        """It is not the inbox that it was. Perhaps there is none any more: to read one makes it, which is for those who
+        follow it.
+        """
+        if feed.followers:
+            self._mark_stale(feed)
+        else:
+            self._forget(feed)
 
     async def _read_news(self) -> None:
         while True:
@@ -328,19 +342,26 @@ class Hub:
             for key in some:
                 feed = self._feeds.get(key)
                 stands = heads.get(key)
-                if feed is not None and (stands is None or stands.is_unsettled or stands.is_past(feed.head)):
+                if feed is None or not feed.is_loaded:
+                    continue
+                if stands is None or stands.position.epoch != feed.epoch:
+                    self._begin_anew(feed)
+                elif stands.is_unsettled or stands.is_past(feed.head):
                     self._mark_stale(feed)
 
     def _forget_the_idle(self) -> None:
         now = self._clock.monotonic()
         for feed in [feed for feed in self._idle if feed.forget_at <= now]:
-            self._idle.discard(feed)
-            self._stale.discard(feed)
-            del self._feeds[feed.key]
-            self._loading -= not feed.is_loaded
-            self._by_id.pop(feed.inbox_id, None)
-            self._tail_bytes -= feed.tail.bytes
-            self._on_due(feed.key, None)
+            self._forget(feed)
+
+    def _forget(self, feed: Feed) -> None:
+        self._idle.discard(feed)
+        self._stale.discard(feed)
+        del self._feeds[feed.key]
+        self._loading -= not feed.is_loaded
+        self._by_id.pop(feed.inbox_id, None)
+        self._tail_bytes -= feed.tail.bytes
+        self._on_due(feed.key, None)
 
     def measure(self) -> None:
         self._metrics.followed_inboxes.set(len(self._feeds))

@@ -27,6 +27,8 @@ _TICKETS_LIVE = timedelta(days=1)
 """Whoever shows a spent one later than that is told that it never was one."""
 _TOKENS_LIVE_ON = timedelta(days=1)
 """A revoked token is remembered for that much longer than it could be good."""
+_EXPORTS_LEFT_AFTER = timedelta(minutes=5)
+"""Whoever is at one notes how far it is after each page."""
 _RELEASES_LIVE = timedelta(days=30)
 """Whoever cancels a scheduled send later than that after it ended is told that there is no such thing."""
 
@@ -43,6 +45,7 @@ class Housekeeping:
         devices_live: timedelta,
         publications_live: timedelta,
         tokens_live: timedelta,
+        audit_live: timedelta,
         pause_seconds: float,
     ) -> None:
         self._database = database
@@ -53,6 +56,7 @@ class Housekeeping:
         self._devices_live = devices_live
         self._publications_live = publications_live
         self._tokens_live = tokens_live
+        self._audit_live = audit_live
         self._pause_seconds = pause_seconds
         self._task: asyncio.Task[None] | None = None
 
@@ -87,6 +91,9 @@ class Housekeeping:
         await self._forget("forget_revoked_tokens", "revoked_token", expired)
         await self._forget("forget_sign_outs", "sign_out", expired)
         await self._forget("forget_releases", "release", now - _RELEASES_LIVE)
+        await self._forget("forget_audit", "audit_entry", now - self._audit_live)
+        await self._forget("receipts_left", "export_left", now - _EXPORTS_LEFT_AFTER)
+        await self._forget("forget_receipts", "receipt", now - self._audit_live)
         # Entries first: without one nobody finds the publication any more.
         await self._forget("forget_entries", "entry", now - self._publications_live)
         await self._forget("forget_publications", "publication", now - self._publications_live)

@@ -37,7 +37,7 @@ class Counted(Struct, frozen=True):
     read: int
 
 
-class Operation(Struct, frozen=True):
+class Operation(Struct, frozen=True, tag_field="kind", tag="publication"):
     """A publication as it is now. With no topics it is for everyone."""
 
     id: UUID

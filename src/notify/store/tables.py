@@ -30,7 +30,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 __all__ = ("ApiKeyRow", "AppRow", "metadata_for")
@@ -530,6 +530,62 @@ Table(
     Column("worker", Uuid),
     Column("stepped_at", _TIME),
     CheckConstraint("singleton", name="retention_round_singleton_check"),
+)
+
+Table(
+    "audit",
+    _metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("app_id", _NAME, nullable=False),
+    Column("at", _TIME, nullable=False),
+    Column("actor", _NAME, nullable=False),
+    Column("actor_name", Text),
+    Column("action", _NAME, nullable=False),
+    Column("about", JSONB, nullable=False),
+    Column("user_id", _NAME, Computed("about ->> 'user_id'", persisted=True)),
+    Column("address", Text),
+    Column("request_id", Text),
+    Column("status", Integer),
+    Column("ended_at", _TIME),
+    Index("audit_at", "at", "id"),
+    Index("audit_app", "app_id", "at", "id"),
+    Index("audit_user", "app_id", "user_id", "id", postgresql_where=text("user_id IS NOT NULL")),
+    Index("audit_actor", "app_id", "actor", "id"),
+)
+
+Table(
+    "operations",
+    _metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("app_id", _NAME, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("state", Text, nullable=False, server_default=text("'running'")),
+    Column("done", BigInteger, nullable=False, server_default=text("0")),
+    Column("total", BigInteger),
+    Column("started_at", _TIME, nullable=False),
+    Column("stepped_at", _TIME, nullable=False),
+    Column("ended_at", _TIME),
+    CheckConstraint("kind IN ('export', 'erase')", name="operations_kind"),
+    CheckConstraint("state IN ('running', 'done', 'stopped')", name="operations_state"),
+    Index("operations_running", "stepped_at", postgresql_where=text("state = 'running'")),
+    Index("operations_ended_at", "ended_at", postgresql_where=text("ended_at IS NOT NULL")),
+)
+
+Table(
+    "erasures",
+    _metadata,
+    Column("operation_id", Uuid, ForeignKey("notify.operations.id"), primary_key=True),
+    Column("app_id", _NAME, nullable=False),
+    Column("user_id", _NAME, nullable=False),
+    Column("phase", Text, nullable=False, server_default=text("'leave'")),
+    Column("inbox_ids", ARRAY(BigInteger), nullable=False, server_default=text("'{}'")),
+    Column("left_at", _TIME),
+    Column("due_at", _TIME, nullable=False),
+    Column("worker", Uuid),
+    Column("leased_until", _TIME),
+    CheckConstraint("phase IN ('leave', 'remove', 'sweep')", name="erasures_phase"),
+    Index("erasures_due_at", "due_at"),
 )
 
 

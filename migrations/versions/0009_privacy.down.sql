@@ -1,0 +1,1 @@
+DROP TABLE notify.erasures, notify.operations;
