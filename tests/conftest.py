@@ -59,7 +59,14 @@ def clock() -> ManualClock:
 @pytest.fixture
 async def service(any_database_url: str, clock: ManualClock) -> AsyncIterator[Service]:
     """All parts of the service, at work in this process."""
-    settings = Settings(database_url=any_database_url, admin_key=ADMIN_KEY, edits_per_second=1000)
+    settings = Settings(
+        database_url=any_database_url,
+        admin_key=ADMIN_KEY,
+        edits_per_second=1000,
+        # A test may do to a single user what otherwise a thousand share.
+        recipient_creates_per_second=0,
+        max_connections_per_user=0,
+    )
     async with Service(settings, clock).running() as running:
         yield running
 

@@ -46,7 +46,8 @@ async def client_of(service: Service, headers: dict[str, str] | None = None) -> 
 
 
 def service_on(url: str, clock: ManualClock, *, poll_seconds: float = POLL_SECONDS, **settings: Any) -> Service:
-    return Service(Settings(database_url=url, admin_key=ADMIN_KEY, safety_poll_seconds=poll_seconds, **settings), clock)
+    settings = {"safety_poll_seconds": poll_seconds, "max_connections_per_user": 0, **settings}
+    return Service(Settings(database_url=url, admin_key=ADMIN_KEY, **settings), clock)
 
 
 @pytest.fixture
