@@ -66,6 +66,7 @@ async def service(any_database_url: str, clock: ManualClock) -> AsyncIterator[Se
         # A test may do to a single user what otherwise a thousand share.
         recipient_creates_per_second=0,
         max_connections_per_user=0,
+        max_requests=0,
     )
     async with Service(settings, clock).running() as running:
         yield running

@@ -291,7 +291,7 @@ def test_a_statement_that_takes_too_long_is_given_up(
         Migrations(blank_url, "notify").up()
 
 
-@pytest.mark.parametrize("revision", ["nonsense", "-9", "9999", ""])
+@pytest.mark.parametrize("revision", ["nonsense", "-99", "9999", ""])
 def test_a_step_that_does_not_exist_is_told_in_one_line(any_database_url: str, revision: str) -> None:
     migrations = Migrations(any_database_url, "notify")
     with pytest.raises(MigrationError) as caught:

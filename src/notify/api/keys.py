@@ -68,7 +68,7 @@ class KeysController(Controller):
         note(request, name=asked.name, scopes=asked.scopes)
         check_within(caller_of(request), asked)
         new = await keys.create(app_id, asked)
-        note(request, new_key_id=new.id)
+        note(request, key_id=new.id)
         return json_answer(new, status=201)
 
     @post(

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import cast
 from uuid import UUID
 
 import click
@@ -69,7 +69,8 @@ def create_key(
         except InvalidError as error:
             raise Problem(error.errors[0].detail) from error
 
-    _show_new(with_service(create, act("createKey", app_id, name=name, scopes=wanted), details=_new_key))
+    made = act("createKey", app_id, name=name, scopes=wanted)
+    _show_new(with_service(create, made, details=lambda new: {"key_id": new.id}))
 
 
 @keys.command("list")
@@ -100,7 +101,7 @@ def rotate_key(key_id: UUID, app_id: str, overlap_seconds: int) -> None:
     new = with_service(
         lambda service: service.keys.rotate(app_id, key_id, overlap),
         act("rotateKey", app_id, key_id=key_id, overlap_seconds=overlap_seconds),
-        details=_new_key,
+        details=lambda new: {"new_key_id": new.id},
     )
     _show_new(new)
 
@@ -112,10 +113,6 @@ def revoke_key(key_id: UUID, app_id: str) -> None:
     """Revoke an API key; it stops working at once."""
     with_service(lambda service: service.keys.revoke(app_id, key_id), act("revokeKey", app_id, key_id=key_id))
     click.echo("revoked")
-
-
-def _new_key(new: NewApiKey) -> dict[str, Any]:
-    return {"new_key_id": new.id}
 
 
 def _show_new(new: NewApiKey) -> None:
