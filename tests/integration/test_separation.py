@@ -149,8 +149,9 @@ def any_database_url(database_url: str) -> str:
 @pytest.fixture
 async def service(any_database_url: str, clock: ManualClock) -> AsyncIterator[Service]:
     # More is asked here than any caller may within the moment that this takes.
-    rates = {"key_requests_per_second": 0, "user_requests_per_second": 0}
-    settings = Settings(database_url=any_database_url, admin_key=ADMIN_KEY, **rates)
+    settings = Settings(
+        database_url=any_database_url, admin_key=ADMIN_KEY, key_requests_per_second=0, user_requests_per_second=0
+    )
     async with Service(settings, clock).running() as running:
         yield running
 
