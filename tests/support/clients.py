@@ -1,13 +1,14 @@
 """The two Python clients behind one face, so that a test says what holds of both."""
 
 import asyncio
+import inspect
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from notify.client import AsyncClient, AsyncQueue, AsyncStream, Client, Event, Queue, Stream
+from notify.client import AsyncClient, AsyncStream, Client, Event, Stream
 
-__all__ = ("DRIVERS", "Driver", "Following", "driving")
+__all__ = ("DRIVERS", "Driver", "Following", "done", "driving")
 
 DRIVERS = ("blocking", "awaiting")
 
@@ -17,7 +18,10 @@ class Driver:
         self.client = client
 
     async def do(self, call: str, *arguments: Any, **named: Any) -> Any:
-        return await done(getattr(self.client, call), *arguments, **named)
+        method = getattr(self.client, call)
+        if isinstance(self.client, AsyncClient):
+            return await method(*arguments, **named)
+        return await asyncio.to_thread(method, *arguments, **named)
 
     @asynccontextmanager
     async def following(self, *arguments: Any, **named: Any) -> AsyncIterator["Following"]:
@@ -87,9 +91,7 @@ class Following:
 
 async def done(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
     """What comes of it, whether it is to be awaited or has to be waited for."""
-    if asyncio.iscoroutinefunction(getattr(function, "__func__", function)) or isinstance(
-        getattr(function, "__self__", None), (AsyncClient, AsyncQueue)
-    ):
+    if inspect.iscoroutinefunction(function):
         return await function(*arguments, **named)
     return await asyncio.to_thread(function, *arguments, **named)
 
@@ -102,7 +104,3 @@ async def driving(kind: str, url: str, key: str | None, **options: Any) -> Async
         yield driver
     finally:
         await done(client.close)
-
-
-def queue_of(driver: Driver, **options: Any) -> Queue | AsyncQueue:
-    return driver.client.queue(**options)

@@ -153,6 +153,8 @@ class AsyncQueue:
         """Gives what waits so long to be sent, and drops the rest. What is being tried in that moment may arrive all
         the same.
         """
+        if self._is_closed:
+            return
         await self.flush(seconds)
         self._is_closed = True
         if self._task is not None:

@@ -35,7 +35,7 @@ __all__ = ("Backlog", "Bounds", "Drop", "Dropped", "Idle", "OnDrop", "Reason", "
 log = logging.getLogger(__name__)
 
 _FIRST_PAUSE_SECONDS = 0.25
-_LONGEST_PAUSE_SECONDS = 30.0
+_LONGEST_PAUSE_SECONDS = 10.0
 _MOST_MESSAGES = 100
 _MOST_BYTES = 256 * 1024
 """Of one batch, well below what the service takes."""

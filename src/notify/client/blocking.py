@@ -157,6 +157,8 @@ class Queue:
         """Gives what waits so long to be sent, and drops the rest. What is being tried in that moment may arrive all
         the same.
         """
+        if self._is_closed:
+            return
         self.flush(seconds)
         with self._changed:
             self._is_closed = True

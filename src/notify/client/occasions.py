@@ -10,7 +10,7 @@ from notify.client.message import Action, Actor, Audience, Message, topic
 
 __all__ = ("Person", "Room", "friend_accepted", "friend_request", "invitation", "new_message")
 
-_LONGEST_TITLE = 255
+_LONGEST_LINE = 255
 
 
 class Person(Struct, frozen=True):
@@ -104,8 +104,8 @@ def friend_accepted(to: str, friend: Person, *, url: str | None = None) -> Messa
 
 
 def _actor(person: Person) -> Actor:
-    return Actor(person.name, person.id, person.image_url)
+    return Actor(_cut(person.name), person.id, person.image_url)
 
 
-def _cut(title: str) -> str:
-    return title if len(title) <= _LONGEST_TITLE else f"{title[: _LONGEST_TITLE - 1]}…"
+def _cut(line: str) -> str:
+    return line if len(line) <= _LONGEST_LINE else f"{line[: _LONGEST_LINE - 1]}…"

@@ -47,7 +47,7 @@ _LONGEST_HINT_SECONDS = 3600.0
 class Retries(Struct, frozen=True):
     """How long to keep trying: whichever bound is reached first."""
 
-    attempts: int = 5
+    attempts: int = 8
     deadline_seconds: float = 30.0
     first_pause_seconds: float = 0.25
     """The pauses are random, up to this and then up to twice as much each time, so that not all return at once."""

@@ -13,7 +13,7 @@ from notify.client.retrying import Answer, Outcome, Request, Unreached
 
 __all__ = ("AsyncWire", "Target", "Wire", "checked", "opened")
 
-_CREDENTIAL = re.compile(r"[!-~]+", re.ASCII)
+_CREDENTIAL = re.compile(r"[!-~]+(?: +[!-~]+)*", re.ASCII)
 _ADDRESS = re.compile(r"https?://[!-~]+", re.ASCII)
 _OK = 200
 _SILENCE_SECONDS = 45.0
@@ -134,7 +134,7 @@ class AsyncWire:
 def checked(credential: Any) -> str:
     # An error of the HTTP library would quote it.
     if not isinstance(credential, str) or not _CREDENTIAL.fullmatch(credential):
-        raise ValueError("A key or token has to be visible ASCII characters without spaces.")
+        raise ValueError("A key or token has to be ASCII, without line breaks and without spaces around it.")
     return credential
 
 
