@@ -462,6 +462,20 @@ def test_it_loads_nothing_of_the_service() -> None:
     assert not {"litestar", "sqlalchemy", "asyncpg", "psycopg", "uvicorn", "structlog", "alembic"} & set(loaded)
 
 
+def test_what_a_program_has_queued_is_sent_before_it_ends(service: NotifyProcess, user: str) -> None:
+    script = """
+import os
+from notify.client import Client, Message
+queue = Client(os.environ["NOTIFY"], os.environ["KEY"]).queue()
+for number in range(3):
+    queue.send(Message(os.environ["USER_ID"], str(number)))
+"""
+    environment = {**os.environ, "NOTIFY": service.url, "KEY": ADMIN_KEY, "USER_ID": user}
+    subprocess.run([sys.executable, "-c", script], check=True, env=environment)
+    with Client(service.url, ADMIN_KEY) as client:
+        assert [item.title for item in client.notifications(user).items] == ["2", "1", "0"]
+
+
 def test_the_documentation_does_what_it_says(service: NotifyProcess) -> None:
     """Its examples in one go, each with what those before it have imported and made."""
     first, asynchronous, *others = [text for language, text in fenced("docs/python.md") if language == "python"]

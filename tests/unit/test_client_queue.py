@@ -1,26 +1,18 @@
 """What a queue of the Python client promises, against a service that fails in every way, and its bounds."""
 
-import asyncio
 import logging
-import threading
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from notify.client import Bounds, Dropped, Message, UnauthorizedError
 from notify.client.backlog import Backlog, Drop, Idle, tell
 from notify.client.retrying import Answer, Attempt, Outcome, Pause, Request, Unreached
-from support.clients import DRIVERS, done, driving
 from support.clock import ManualClock
-from support.waiting import eventually
 
 JSON = {"content-type": "application/json"}
 PROBLEM = {"content-type": "application/problem+json"}
@@ -104,6 +96,7 @@ class Run:
                 return self.service.take(request)
 
 
+@settings(deadline=None)
 @given(
     work=st.lists(
         st.one_of(st.tuples(st.just("send"), st.text("aé", max_size=40), st.booleans()), FATES), max_size=120
@@ -187,68 +180,3 @@ def test_whoever_is_not_told_of_what_is_dropped_finds_it_in_the_log(caplog: pyte
 
 def _fails(_: Dropped) -> None:
     raise LookupError
-
-
-# With its thread, or its task
-
-
-@contextmanager
-def away(status: int | None) -> Iterator[str]:
-    """Something that answers with this status, or never."""
-    release = threading.Event()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            if status is None:
-                release.wait(20)
-            else:
-                self.send_response(status)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-        def log_message(self, format: str, *_: Any) -> None:  # noqa: A002 - its name there
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        release.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
-@pytest.mark.parametrize("kind", DRIVERS)
-@pytest.mark.parametrize("status", [503, None])
-async def test_it_is_closed_in_time_and_tells_of_what_is_left(kind: str, status: int | None) -> None:
-    told: list[Dropped] = []
-    with away(status) as url:
-        async with driving(kind, url, "key", timeout_seconds=1) as notify:
-            queue = notify.client.queue(Bounds(messages=3), on_drop=told.append)
-            assert [queue.send(Message("alice", str(n))) for n in range(4)] == [True, True, True, False]
-            assert not await done(queue.flush, 0.05)
-            began = asyncio.get_running_loop().time()
-            await done(queue.close, 0.1)
-            assert asyncio.get_running_loop().time() - began < 0.9
-            assert not queue.send(Message("alice", "too late"))
-            assert [(each.message.title, each.reason) for each in told] == [
-                ("3", "full"),
-                *((str(n), "closed") for n in range(3)),
-                ("too late", "closed"),
-            ]
-            assert Counter({"full": 1, "closed": 4}) == +Counter(queue.dropped)
-            assert (len(queue), queue.sent) == (0, 0)
-        await eventually(lambda: not any(thread.name == "notify queue" for thread in threading.enumerate()))
-
-
-@pytest.mark.parametrize("kind", DRIVERS)
-async def test_one_that_was_never_used_is_flushed_and_closed_at_once(kind: str) -> None:
-    async with driving(kind, "http://127.0.0.1:9", "key") as notify:
-        queue = notify.client.queue()
-        assert await done(queue.flush, 1)
-        await done(queue.close)
-        assert len(queue) == 0

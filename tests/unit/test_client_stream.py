@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from notify.client import (
@@ -208,6 +208,7 @@ def test_what_will_not_do_is_raised() -> None:
 # Blocks
 
 
+@settings(deadline=None)
 @given(
     pieces=st.lists(st.integers(1, 40)),
     end=st.sampled_from(["\n", "\r\n"]),

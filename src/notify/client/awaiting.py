@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import suppress
 from typing import Literal, Self, TypeVar
 
 import httpx
@@ -159,8 +158,7 @@ class AsyncQueue:
         self._is_closed = True
         if self._task is not None:
             self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.wait([self._task])
         for each in self._backlog.drop_all():
             tell(self._on_drop, each)
 

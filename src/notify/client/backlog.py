@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from notify.client.answers import BatchItem
 from notify.client.calls import batch_of
-from notify.client.errors import NotifyError, ProblemError, error_of
+from notify.client.errors import NotifyError, error_of
 from notify.client.message import Message
 from notify.client.retrying import (
     Answer,
@@ -43,7 +43,7 @@ _MOST_BYTES = 256 * 1024
 _SUCCESS = range(200, 300)
 _SERVER_ERRORS = range(500, 600)
 _TOO_MUCH = frozenset({413, 422})
-"""Said of a batch as a whole, before any of it is written: it has too much of something."""
+"""Said of a batch as a whole, by the service or a proxy, before any is written: it is too much of something."""
 
 Reason = Literal["full", "too_old", "refused", "closed"]
 
@@ -148,7 +148,7 @@ class Backlog:
                 yield from self._settle(items)
                 return
             if isinstance(outcome, Answer) and outcome.status not in _SUCCESS and not is_passing(outcome):
-                yield from self._take_refusal(batch, error_in(outcome))
+                yield from self._take_refusal(batch, outcome)
                 return
             failures += 1
             hint = hint_in(outcome, self._clock)
@@ -168,12 +168,12 @@ class Backlog:
             else:
                 yield self._drop("refused", error_of(item.problem))
 
-    def _take_refusal(self, batch: list[_Waiting], error: NotifyError) -> Steps:
-        if isinstance(error, ProblemError) and error.status in _TOO_MUCH and len(batch) > 1:
+    def _take_refusal(self, batch: list[_Waiting], answer: Answer) -> Steps:
+        if answer.status in _TOO_MUCH and len(batch) > 1:
             self._most = len(batch) // 2
             return
         for _ in batch:
-            yield self._drop("refused", error)
+            yield self._drop("refused", error_in(answer))
 
     def _next(self) -> list[_Waiting]:
         batch: list[_Waiting] = []

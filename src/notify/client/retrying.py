@@ -49,6 +49,8 @@ class Retries(Struct, frozen=True):
 
     attempts: int = 8
     deadline_seconds: float = 30.0
+    """No attempt begins later than this after the first."""
+
     first_pause_seconds: float = 0.25
     """The pauses are random, up to this and then up to twice as much each time, so that not all return at once."""
 
