@@ -1,5 +1,6 @@
 """What a stream of the Python client yields and when it comes back, whatever the service and the network do."""
 
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -88,6 +89,8 @@ class Run:
                 if not left:
                     return
                 reply, chunks = left.pop(0), []
+                if callable(reply):
+                    reply = reply(step.request)
                 if isinstance(reply, list):
                     reply, chunks = OPEN, reply
 
@@ -110,6 +113,30 @@ def test_what_is_cut_off_is_shown_by_the_next_connection() -> None:
     for cut in range(1, len(whole)):
         run = Run([counts("e.0"), whole[:cut], AWAY], [whole + counts("e.1")])
         assert run.told == ["Counted", "one", "Counted"]
+
+
+@settings(deadline=None)
+@given(
+    unread=st.integers(0, 4),
+    later=st.integers(0, 6),
+    cuts=st.lists(st.tuples(st.integers(0, 1500), st.integers(1, 400)), max_size=8),
+)
+def test_wherever_connections_break_nothing_is_lost_and_nothing_comes_twice(
+    unread: int, later: int, cuts: list[tuple[int, int]]
+) -> None:
+    """Each connection breaks after so many bytes, which come in pieces of such a size; the last one does not."""
+
+    def serve(request: Request, most: int, piece: int) -> list[bytes]:
+        after = request.headers.get("Last-Event-ID")
+        seen = 0 if after is None else int(after.removeprefix("e."))
+        start = b"".join(said(f"unread {n}") for n in range(unread)) + counts("e.0") if after is None else b""
+        rest = b"".join(said(str(n), f"e.{n}") for n in range(seen + 1, later + 1))
+        whole = (start + rest + (counts(f"e.{later}") if after is not None or later else b""))[:most]
+        return [whole[n : n + piece] for n in range(0, len(whole), piece)]
+
+    run = Run(*(partial(serve, most=most, piece=piece) for most, piece in [*cuts, (10**9, 64)]))
+    told = [title for title in run.told if title != "Counted"]
+    assert told == [*(f"unread {n}" for n in range(unread)), *(str(n) for n in range(1, later + 1))]
 
 
 def test_a_reset_is_told_together_with_what_is_there_now() -> None:
