@@ -90,7 +90,7 @@ class Run:
             case "answer cut off":
                 return self.service.take(request)._replace(body=b'{"items":[')
             case "hours":
-                self.clock.advance(timedelta(hours=1))
+                self.clock.advance(timedelta(hours=2))
                 return Unreached("it is away for long")
             case _:
                 return self.service.take(request)
@@ -108,7 +108,7 @@ class Run:
 def test_it_stays_within_its_bounds_and_sends_in_order_once_what_it_does_not_tell_of(
     work: list[Any], messages: int, size: int, most: int
 ) -> None:
-    run = Run(Bounds(messages, size, age_seconds=5 * 3600), Service(most))
+    run = Run(Bounds(messages, size, age_seconds=1.5 * 3600), Service(most))
     taken: list[str] = []
     refused: list[str] = []
     for number, each in enumerate(work):

@@ -82,8 +82,6 @@ class Drop(NamedTuple):
 
 Step = Attempt | Pause | Idle | Drop
 Steps = Generator[Step, Outcome | None, None]
-
-
 OnDrop = Callable[[Dropped], object]
 
 

@@ -37,7 +37,6 @@ T = TypeVar("T")
 
 _FIRST_PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 30.0
-_UNAUTHORIZED = 401
 _OF_TOKENS = frozenset({"auth", "token_expired", "revoked"})
 """Why a stream ends that a fresh token lets go on."""
 
