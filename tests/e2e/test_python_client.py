@@ -497,5 +497,5 @@ def test_the_documentation_does_what_it_says(service: NotifyProcess) -> None:
         assert "unread of" in printed_by_others.getvalue()
         assert names["queue"].sent == 1
         titles = [item.title for item in client.notifications("alice").items]
-    assert titles[0] == "Bob would like to be your friend"
-    assert titles[1:3] == ["Bob invites you to the team Kitchen", "2 new messages in Kitchen"]
+    told = {"Bob would like to be your friend", "Bob invites you to the team Kitchen", "2 new messages in Kitchen"}
+    assert set(titles[:3]) == told

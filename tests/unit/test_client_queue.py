@@ -16,6 +16,7 @@ from support.clock import ManualClock
 
 JSON = {"content-type": "application/json"}
 PROBLEM = {"content-type": "application/problem+json"}
+HOUR = timedelta(hours=1)
 
 
 def problem(status: int, slug: str = "invalid") -> bytes:
@@ -90,7 +91,7 @@ class Run:
             case "answer cut off":
                 return self.service.take(request)._replace(body=b'{"items":[')
             case "hours":
-                self.clock.advance(timedelta(hours=2))
+                self.clock.advance(2 * HOUR)
                 return Unreached("it is away for long")
             case _:
                 return self.service.take(request)
@@ -108,7 +109,7 @@ class Run:
 def test_it_stays_within_its_bounds_and_sends_in_order_once_what_it_does_not_tell_of(
     work: list[Any], messages: int, size: int, most: int
 ) -> None:
-    run = Run(Bounds(messages, size, age_seconds=1.5 * 3600), Service(most))
+    run = Run(Bounds(messages, size, age_seconds=1.5 * HOUR.total_seconds()), Service(most))
     taken: list[str] = []
     refused: list[str] = []
     for number, each in enumerate(work):
@@ -143,6 +144,30 @@ def test_it_stays_within_its_bounds_and_sends_in_order_once_what_it_does_not_tel
         "too_old": len(told["too_old"]),
         "closed": 0,
     }
+
+
+def test_what_has_waited_too_long_is_not_sent() -> None:
+    run = Run(Bounds(age_seconds=1.5 * HOUR.total_seconds()), Service())
+    run.backlog.add(Message("alice", "old"))
+    run.clock.advance(2 * HOUR)
+    run.backlog.add(Message("alice", "new"))
+    while run.go("taken"):
+        pass
+    assert run.service.received == ["new"]
+    assert [(each.message.title, each.reason) for each in run.dropped] == [("old", "too_old")]
+
+
+def test_a_batch_that_became_too_old_is_given_up_as_a_whole_since_it_may_have_arrived() -> None:
+    run = Run(Bounds(age_seconds=1.5 * HOUR.total_seconds()), Service())
+    run.backlog.add(Message("alice", "older"))
+    run.clock.advance(HOUR)
+    run.backlog.add(Message("alice", "younger"))
+    run.go("answer lost")
+    run.clock.advance(HOUR)
+    while run.go("taken"):
+        pass
+    assert run.service.received == ["older", "younger"], "and not again with another key"
+    assert [(each.message.title, each.reason) for each in run.dropped] == [("older", "too_old"), ("younger", "too_old")]
 
 
 def test_it_waits_as_long_as_it_is_asked_to() -> None:
