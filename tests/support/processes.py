@@ -1,5 +1,6 @@
 """The real service as processes of its own."""
 
+import os
 import queue
 import re
 import signal
@@ -14,6 +15,7 @@ import httpx
 
 from support.command import environment_with, secrets_in
 from support.leaks import LOGS
+from support.nursery import Forked, born
 
 ADMIN_KEY = "an admin key for tests only"
 ADMIN = {"Authorization": f"Bearer {ADMIN_KEY}"}
@@ -44,22 +46,19 @@ class NotifyProcess:
         LOGS.know(*secrets_in(given))
         if not is_covered:
             given.pop("COVERAGE_PROCESS_CONFIG", None)
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "notify", "serve", *arguments],
-            cwd=folder,
-            env=given,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
+        command = ["serve", *arguments]
+        self.process: Forked | subprocess.Popen[bytes]
+        self.process, out, err = (
+            # What starts processes of its own has to be one that is started as they are.
+            _started(command, given, folder) if arguments or is_covered else born(command, given, folder)
         )
         self.output: list[str] = []
         self.log: list[str] = []
         self._searched = 0
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._readers = [
-            threading.Thread(target=self._read, args=(self.process.stdout, self.output, True), daemon=True),
-            threading.Thread(target=self._read, args=(self.process.stderr, self.log, False), daemon=True),
+            threading.Thread(target=self._read, args=(out, self.output, True), daemon=True),
+            threading.Thread(target=self._read, args=(err, self.log, False), daemon=True),
         ]
         for reader in self._readers:
             reader.start()
@@ -87,9 +86,6 @@ class NotifyProcess:
             reader.join(5)
         LOGS.read(self.log[self._searched :])
         self._searched = len(self.log)
-        for stream in (self.process.stdout, self.process.stderr):
-            if stream is not None:
-                stream.close()
         return status
 
     def kill(self) -> None:
@@ -109,10 +105,30 @@ class NotifyProcess:
             if found:
                 return found.group(1)
 
-    def _read(self, stream: object, lines: list[str], is_output: bool) -> None:  # noqa: FBT001
-        for line in stream:  # type: ignore[attr-defined]
-            lines.append(line.rstrip("\n"))
-            if is_output:
-                self._lines.put(line.rstrip("\n"))
+    def _read(self, fd: int, lines: list[str], is_output: bool) -> None:  # noqa: FBT001
+        with os.fdopen(fd) as stream:
+            for line in stream:
+                lines.append(line.rstrip("\n"))
+                if is_output:
+                    self._lines.put(line.rstrip("\n"))
         if is_output:
             self._lines.put(None)
+
+
+def _started(
+    command: list[str], environment: Mapping[str, str], folder: Path
+) -> tuple["subprocess.Popen[bytes]", int, int]:
+    (out, out_writes), (err, err_writes) = os.pipe(), os.pipe()
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "notify", *command],
+            cwd=folder,
+            env=environment,
+            stdout=out_writes,
+            stderr=err_writes,
+            start_new_session=True,
+        )
+    finally:
+        os.close(out_writes)
+        os.close(err_writes)
+    return process, out, err
