@@ -108,7 +108,7 @@ def _table() -> str:
 
 
 def _shown(field: str, value: Any) -> str:
-    if value is None:
+    if value is None or value == []:
         return ""
     if field in SECRETS:
         return "********"

@@ -52,8 +52,6 @@ async def _survey(progress: Progress, service: Service) -> list[Found]:
 
 
 async def _run(progress: Progress, service: Service) -> Round:
-    # Whoever is connected to a running service sees at once what goes.
-    service.doorbell.start()
     try:
         rounds = service.retention.run()
         round_ = await anext(rounds)
@@ -63,7 +61,6 @@ async def _run(progress: Progress, service: Service) -> Round:
         return round_
     finally:
         progress.end()
-        await service.doorbell.stop()
 
 
 def _table(found: Sequence[Found]) -> Iterator[str]:

@@ -110,8 +110,8 @@ def serve_with_workers(
 def serve_reloading(settings: Settings, listening: socket.socket) -> None:
     """One process that starts again whenever the code changes."""
     _hand_down(settings)
-    config = configured("notify.cli.server:from_environment", settings, Metrics())
-    config.factory = True
+    # No more than what tells when to start again: it is handed to another process, which makes one of its own.
+    config = uvicorn.Config("notify.cli.server:from_environment", factory=True, log_config=None)
     config.reload_dirs = [Path(__file__).parents[1]]
     ChangeReload(config, target=_work_on, sockets=[listening]).run()
 

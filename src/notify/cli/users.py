@@ -92,8 +92,6 @@ async def _export(key: InboxKey, file: BinaryIO, service: Service) -> UUID:
 
 async def _erase(key: InboxKey, service: Service) -> EraseOperation:
     progress = Progress(sys.stderr)
-    # Other processes have to hear what ends.
-    service.doorbell.start()
     id_ = await service.erasing.begin(key, actor())
     progress.begin("erasing", None)
     service.erasing.start()
@@ -104,7 +102,6 @@ async def _erase(key: InboxKey, service: Service) -> EraseOperation:
     finally:
         progress.end()
         await service.erasing.stop()
-        await service.doorbell.stop()
     return found
 
 
