@@ -399,7 +399,7 @@ def test_there_are_fewer_sockets_than_files(database_url: str) -> None:
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, before[1]))
     try:
-        process = NotifyProcess({"NOTIFY_DATABASE_URL": database_url})
+        process = NotifyProcess({"NOTIFY_DATABASE_URL": database_url}, inherits=True)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
     with process, ExitStack() as stack:

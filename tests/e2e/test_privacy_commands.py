@@ -144,6 +144,7 @@ def test_two_services_finish_what_one_of_them_began_and_was_killed(
         # Not to wait for the lease.
         connection.execute("UPDATE notify.erasures SET leased_until = now() - interval '1 second'")
     with other.client(ADMIN) as client:
-        until(lambda: client.get(f"/v1/operations/{id_}").json()["state"] == "done")
+        # It may have looked just before.
+        until(lambda: client.get(f"/v1/operations/{id_}").json()["state"] == "done", 30)
     assert rows(database_url, "SELECT FROM notify.notifications") == []
     assert rows(database_url, "SELECT FROM notify.inboxes") == []

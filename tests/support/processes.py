@@ -38,8 +38,11 @@ class NotifyProcess:
         *arguments: str,
         folder: Path = Path(__file__).parent,
         is_covered: bool = False,
+        inherits: bool = False,
     ) -> None:
-        """Covered it is half as fast: only where nothing else goes the same ways."""
+        """Covered it is half as fast: only where nothing else goes the same ways. It `inherits` what this process may,
+        where that matters.
+        """
         given = environment_with(
             {"PORT": "0", "NOTIFY_ADMIN_KEY": ADMIN_KEY, "PYTHONUNBUFFERED": "1"} | ROOM_FOR_ONE | dict(environment)
         )
@@ -50,7 +53,7 @@ class NotifyProcess:
         self.process: Forked | subprocess.Popen[bytes]
         self.process, out, err = (
             # What starts processes of its own has to be one that is started as they are.
-            _started(command, given, folder) if arguments or is_covered else born(command, given, folder)
+            _started(command, given, folder) if arguments or is_covered or inherits else born(command, given, folder)
         )
         self.output: list[str] = []
         self.log: list[str] = []
