@@ -33,7 +33,7 @@ class TicketBody(Owner, frozen=True, forbid_unknown_fields=True, kw_only=True):
             str,
             Meta(
                 max_length=_LONGEST_ORIGIN,
-                pattern=r"^https?://[!-.0-~]+$",
+                pattern=r"^https?://[!-)+-.0-~]+$(?!\n)",
                 description="From a backend: the origin of the page that will bring it, as browsers write it. A page "
                 "that asks for itself has its own `Origin` put in.",
                 examples=["https://shop.example"],
