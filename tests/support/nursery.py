@@ -1,7 +1,7 @@
-"""Services that start at once: a process that has imported everything already, and nothing else, forks them.
+"""Services and commands that start at once: a process that has imported everything, and done nothing else, forks them.
 
-To import the service takes most of the time until it answers, and two hundred tests start some. What runs then is
-`notify serve` in a process of its own, as anyone would start it.
+To import the service takes most of the time until it answers, and hundreds of tests start some. What runs then is
+`notify` in a process of its own, as anyone would start it.
 """
 
 import atexit
@@ -14,14 +14,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
-__all__ = ("Forked", "born")
+__all__ = ("Forked", "born", "ran")
 
 _ONE_MESSAGE = 1024 * 1024
+_COMMAND_SECONDS = 60
 
 
 class Forked:
@@ -71,6 +73,23 @@ def born(arguments: list[str], environment: Mapping[str, str], folder: Path) -> 
     return Forked(pid), *reads
 
 
+def ran(arguments: list[str], environment: Mapping[str, str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """A command that ends by itself, and what it printed."""
+    child, *fds = born(arguments, environment, folder)
+    with ThreadPoolExecutor(2) as readers:
+        texts = [readers.submit(_read, fd) for fd in fds]
+        try:
+            status = child.wait(_COMMAND_SECONDS)
+        finally:
+            child.kill()
+    return subprocess.CompletedProcess(arguments, status, *(text.result() for text in texts))
+
+
+def _read(fd: int) -> str:
+    with os.fdopen(fd) as stream:
+        return stream.read()
+
+
 class _Nursery:
     def __init__(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -78,6 +97,7 @@ class _Nursery:
         self._process = subprocess.Popen(
             [sys.executable, "-u", "-m", "support.nursery", str(theirs.fileno())],
             cwd=Path(__file__).parents[1],
+            stdin=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
         )
         theirs.close()
