@@ -50,11 +50,12 @@ class NotifyProcess:
         if not is_covered:
             given.pop("COVERAGE_PROCESS_CONFIG", None)
         command = ["serve", *arguments]
+        # What starts processes of its own has to be one that is started as they are; and the C library asks the
+        # environment only once.
+        is_fresh = bool(arguments) or is_covered or inherits or any(name.startswith("MALLOC_") for name in given)
+        start = _started if is_fresh else born
         self.process: Forked | subprocess.Popen[bytes]
-        self.process, out, err = (
-            # What starts processes of its own has to be one that is started as they are.
-            _started(command, given, folder) if arguments or is_covered or inherits else born(command, given, folder)
-        )
+        self.process, out, err = start(command, given, folder)
         self.output: list[str] = []
         self.log: list[str] = []
         self._searched = 0
