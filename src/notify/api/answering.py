@@ -36,7 +36,9 @@ class Answering:
             message["headers"] = [*message["headers"], *self.headers, *SECURITY_HEADERS]
         elif kind == "websocket.close" and not self.status:
             # All that Litestar says of what fails before a handler has accepted.
-            await refuse("websocket", self, _problem_before_acceptance(self.failure), self._request_id)
+            # Not kept any longer: by its frames an error holds whoever holds it, until the next collection of garbage.
+            failure, self.failure = self.failure, None
+            await refuse("websocket", self, _problem_before_acceptance(failure), self._request_id)
             return
         await self._send(message)
 
@@ -57,7 +59,8 @@ def answering(scope: Scope) -> Answering:
 
 def keep_failure(error: Exception, scope: Scope) -> None:
     """A hook for Litestar, which passes on little of what fails before a WebSocket is accepted."""
-    answering(scope).failure = error
+    if scope["type"] == "websocket":
+        answering(scope).failure = error
 
 
 def _problem_before_acceptance(failure: Exception | None) -> ProblemError:

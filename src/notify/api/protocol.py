@@ -149,7 +149,8 @@ class HttpProtocol(HttpToolsProtocol):
         super()._start_asgi_task(cycle, app)
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - ours says more
-        self._refuse(self._refusal or MalformedRequestError())
+        refusal, self._refusal = self._refusal, None
+        self._refuse(refusal or MalformedRequestError())
 
     def _stop(self, refusal: ProblemError) -> NoReturn:
         """The parser turns what is raised here into an error of its own, for which `send_400_response` is called."""
