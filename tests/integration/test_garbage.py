@@ -1,4 +1,4 @@
-"""Whoever is turned away leaves nothing behind that only a collection of garbage would find: everybody waits for those."""
+"""Whoever is turned away leaves nothing that only a collection of garbage would find: for those, everybody waits."""
 
 import gc
 from collections.abc import Iterator

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from litestar.enums import ScopeType
 from litestar.types import Scope, Send
 
 from notify.api.problems import as_problem, refuse
@@ -59,7 +60,7 @@ def answering(scope: Scope) -> Answering:
 
 def keep_failure(error: Exception, scope: Scope) -> None:
     """A hook for Litestar, which passes on little of what fails before a WebSocket is accepted."""
-    if scope["type"] == "websocket":
+    if scope["type"] == ScopeType.WEBSOCKET:
         answering(scope).failure = error
 
 
