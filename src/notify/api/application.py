@@ -9,6 +9,7 @@ from notify.api.access import guard
 from notify.api.answering import keep_failure
 from notify.api.apps import AppsController
 from notify.api.broadcasts import BroadcastsController
+from notify.api.client import client_file
 from notify.api.devices import DevicesController
 from notify.api.documents import DOCUMENT_ROUTES
 from notify.api.health import HealthController
@@ -51,6 +52,7 @@ _ROUTES: tuple[ControllerRouterHandler, ...] = (
     TopicsController,
     HealthController,
     *DOCUMENT_ROUTES,
+    client_file,
 )
 
 
