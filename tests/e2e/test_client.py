@@ -136,6 +136,7 @@ def test_what_is_there_is_listed_and_what_arrives_is_shown_and_counted(
     shown = tab.wait_live()
     assert ([item["title"] for item in shown["items"]], shown["hasMore"]) == (["3", "2"], True)
     assert shown["counts"] == {"unread": 3, "unseen": 3, "total": 3}
+    tab.run("inbox.subscribe(() => { throw new Error('of a listener') })")
     inbox.send("4")
     tab.wait_titles(["4", "3", "2"])
     assert tab.run("return (await inbox.loadMore()).items.map(({ title }) => title)") == ["4", "3", "2", "1"]
@@ -148,6 +149,7 @@ def test_what_is_there_is_listed_and_what_arrives_is_shown_and_counted(
     assert tab.titles() == ["4", "3", "2", "1"]
     assert tab.page.locator("output").inner_text() == "4"
     assert tab.heard("violation") == []
+    assert set(tab.trouble) == {"of a listener"}
 
 
 def test_marks_show_at_once_and_in_every_tab_and_at_the_service(new_tab: Callable[..., Tab], inbox: Inbox) -> None:
@@ -183,7 +185,7 @@ def test_marks_show_at_once_and_in_every_tab_and_at_the_service(new_tab: Callabl
     for tab in (one, other):
         tab.wait_titles(["2", "3", "1"])
         tab.wait(lambda shown: shown["counts"] == inbox.counted(), "the service's counts")
-    assert one.run(f"return (await inbox.count({{ type: 'x' }})).types") == {"x": {"unread": 0, "unseen": 0, "total": 0}}
+    assert one.run("return (await inbox.count({ type: 'x' })).types") == {"x": {"unread": 0, "unseen": 0, "total": 0}}
 
 
 def test_what_arrives_while_all_is_marked_stays_unread(new_tab: Callable[..., Tab], inbox: Inbox) -> None:
@@ -206,11 +208,18 @@ def test_a_change_that_is_refused_is_undone_and_says_why(new_tab: Callable[..., 
     id_ = inbox.send("1")
     tab = new_tab()
     tab.wait_live()
-    tab.page.route("**/read", lambda route: route.fulfill(
-        status=403,
-        headers={"Access-Control-Allow-Origin": "*", "Content-Type": "application/problem+json"},
-        body=json.dumps({"type": "/problems/forbidden", "detail": "No, not this one.", "status": 403}),
-    ) if route.request.method == "POST" else route.fallback())
+    tab.page.route(
+        "**/read",
+        lambda route: (
+            route.fulfill(
+                status=403,
+                headers={"Access-Control-Allow-Origin": "*", "Content-Type": "application/problem+json"},
+                body=json.dumps({"type": "/problems/forbidden", "detail": "No, not this one.", "status": 403}),
+            )
+            if route.request.method == "POST"
+            else route.fallback()
+        ),
+    )
     before, during, after, error = tab.run(
         f"""const before = inbox.getSnapshot();
         const marking = inbox.markRead('{id_}');
@@ -286,7 +295,7 @@ def test_restarts_and_lost_networks_are_survived_without_loss_or_repetition(
         service.restart(number)
         titles.insert(0, f"after {number.name}")
         inbox.send(titles[0])
-        sse.wait_titles(titles)
+        sse.wait_titles(titles, 30)
     context.set_offline(True)
     sse.wait(lambda shown: shown["status"] == "offline", "being offline")
     titles.insert(0, "while offline")
@@ -441,11 +450,11 @@ def test_an_inbox_that_was_replaced_is_shown_anew(new_tab: Callable[..., Tab], i
         tab.page.evaluate("window.dispatchEvent(new Event('pagehide'))")
         tab.run(
             "for (const key of Object.keys(sessionStorage))"
-            " sessionStorage.setItem(key, sessionStorage.getItem(key).replaceAll(/\"[0-9a-z]+\\.(\\d+)\"/g, '\"gone.$1\"'));"
+            ' sessionStorage.setItem(key, sessionStorage.getItem(key).replaceAll(/"[0-9a-z]+\\.(\\d+)"/g, \'"gone.$1"\'));'
         )
         tab.asked.clear()
     for tab in tabs:
-        tab.page.evaluate("window.addEventListener('pagehide', (event) => event.stopImmediatePropagation(), true)")
+        tab.run("Storage.prototype.setItem = () => {}")
         tab.page.reload()
         tab.open(service.url, inbox.user)
     for tab in tabs:

@@ -394,6 +394,7 @@ async def test_a_method_that_a_path_does_not_take_is_refused_and_the_others_are_
                     app="default",
                     slug="invalid",
                     file_path="x",
+                    file_name="x",
                     notification_id=SOME_ID,
                     key_id=SOME_ID,
                     session_id=SOME_ID,

@@ -118,7 +118,9 @@ class HoldingProxy(_Server):
                     proxy._closing.wait(30)
                     return
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                headers = {name: value for name, value in self.headers.items() if name not in {"Host", "Accept-Encoding"}}
+                headers = {
+                    name: value for name, value in self.headers.items() if name not in {"Host", "Accept-Encoding"}
+                }
                 answer = httpx.request(self.command, upstream + self.path, headers=headers, content=body)
                 self.send_response(answer.status_code)
                 for name, value in answer.headers.items():
@@ -150,9 +152,11 @@ class Tab:
         self.asked: list[str] = []
         """The paths of the service that it has asked for, with their queries."""
 
-        self._trouble: list[str] = []
+        self.trouble: list[str] = []
+        """What went wrong in it and was not handled."""
+
         self.page.on("request", self._note)
-        self.page.on("pageerror", lambda error: self._trouble.append(str(error)))
+        self.page.on("pageerror", lambda error: self.trouble.append(str(error)))
         self.page.goto(site.url)
 
     def open(self, url: str, user: str, **options: Any) -> Self:
@@ -172,10 +176,11 @@ class Tab:
 
     def heard(self, name: str) -> list[Any]:
         told: list[Any] = self.run(f"return heard.filter(([name]) => name === {json.dumps(name)})")
-        assert not self._trouble, self._trouble
         return told
 
     def times(self, path: str) -> int:
+        # What happened is only heard of while something is asked of the page.
+        self.page.evaluate("0")
         return sum(asked.startswith(path) for asked in self.asked)
 
     def wait(self, condition: Callable[[dict[str, Any]], object], what: str, seconds: float = 10) -> dict[str, Any]:
@@ -190,7 +195,7 @@ class Tab:
         try:
             until(is_so, seconds, what=what)
         except AssertionError as error:
-            raise AssertionError(f"{error}; {snapshot}; {self.asked[-10:]}; {self._trouble}") from error
+            raise AssertionError(f"{error}; {snapshot}; {self.asked[-10:]}; {self.trouble}") from error
         return snapshot
 
     def wait_live(self) -> dict[str, Any]:

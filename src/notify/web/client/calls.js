@@ -5,7 +5,7 @@
 /** @typedef {{ method?: string, body?: unknown, headers?: Record<string, string>, tries?: number, signal?: AbortSignal }} Call */
 
 const MARGIN_MS = 30_000;
-const LONGEST_BACKOFF_MS = 30_000;
+const LONGEST_BACKOFF_MS = 15_000;
 
 /** @implements {Error} */
 export class NotifyError extends Error {
@@ -34,14 +34,8 @@ export class NotifyError extends Error {
 /** Full jitter: anything from nothing to twice as long as before. @param {number} attempt */
 export const backoff = (attempt) => Math.random() * Math.min(LONGEST_BACKOFF_MS, 500 * 2 ** attempt);
 
-/** @param {number} ms @param {AbortSignal} [signal] @returns {Promise<void>} */
-export const pause = (ms, signal) =>
-  new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, ms);
-    const cancel = () => (clearTimeout(timer), reject(signal?.reason));
-    if (signal?.aborted) cancel();
-    signal?.addEventListener("abort", cancel, { once: true });
-  });
+/** @param {number} ms @returns {Promise<void>} */
+export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 export class Calls {
   #base;
@@ -130,7 +124,7 @@ export class Calls {
         return answer.status === 200 ? await answer.json() : null;
       } catch (error) {
         if (!(error instanceof NotifyError && error.isPassing) || attempt >= (call.tries ?? 3)) throw error;
-        await pause(Math.max(error.retryMs, backoff(attempt)), call.signal);
+        await pause(Math.max(error.retryMs, backoff(attempt)));
       }
     }
   }
@@ -151,5 +145,5 @@ export function query(parameters) {
   const found = new URLSearchParams();
   for (const [name, value] of Object.entries(parameters))
     for (const each of [value].flat()) if (each !== undefined && each !== null) found.append(name, String(each));
-  return found.size || `${found}` ? `?${found}` : "";
+  return `${found}` && `?${found}`;
 }

@@ -1,6 +1,6 @@
 /** @file Keeps a connection: opens it, opens it again when it is lost, not too soon, and gives up where that is all there is to do. */
 
-import { NotifyError, backoff } from "./calls.js";
+import { NotifyError, backoff, pause } from "./calls.js";
 import { poll, socket, stream } from "./transports.js";
 
 /** @typedef {import("./notify.d.ts").Snapshot} Snapshot */
@@ -20,8 +20,9 @@ const TRANSPORTS = { sse: stream, websocket: socket, polling: poll };
 const POLL_INSTEAD_MS = 600_000;
 const MOST_UNAUTHORIZED = 4;
 
-/** A stop of our own. @param {string} [why] */
-const ended = (why) => Object.assign(new Error(why), { name: "AbortError" });
+/** Why an attempt is ended by ourselves: nothing more is wanted, or another one is, at once. */
+const STOPPED = new Error("stopped");
+const AGAIN = new Error("again");
 
 export class Link {
   #calls;
@@ -60,9 +61,9 @@ export class Link {
   }
 
   stop() {
-    this.#running?.abort(ended());
+    this.#running?.abort(STOPPED);
     this.#running = null;
-    this.#give(ended());
+    this.#give(STOPPED);
   }
 
   /** The moment is a good one: it is not waited any longer, but for what the service asked for. */
@@ -74,7 +75,7 @@ export class Link {
   /** The network is another one, so that the connection may be gone without a word. */
   renew() {
     if (this.#wake) this.#wake();
-    else this.#attempt?.abort(ended("renew"));
+    else this.#attempt?.abort(AGAIN);
   }
 
   /** @param {Error} reason */
@@ -100,7 +101,7 @@ export class Link {
         const { signal } = this.#attempt;
         error = signal.aborted ? signal.reason : reason;
       }
-      this.#give(ended());
+      this.#give(STOPPED);
       if (signal.aborted) return;
       await this.#recover(error);
     }
@@ -124,7 +125,7 @@ export class Link {
         this.#expectedBy = Date.now() + Math.abs(seconds) * 1000;
         this.#watch = setTimeout(() => {
           if (seconds < 0) this.#pollUntil = Date.now() + POLL_INSTEAD_MS;
-          attempt.abort(seconds < 0 ? ended("held back") : new NotifyError("Nothing came for too long"));
+          attempt.abort(seconds < 0 ? AGAIN : new NotifyError("Nothing came for too long"));
         }, Math.abs(seconds) * 1000);
       },
     });
@@ -147,7 +148,7 @@ export class Link {
       if (event === "reset") {
         // What would follow is not all of what is shown.
         this.#on.reset();
-        return this.#give(ended("reset"));
+        return this.#give(AGAIN);
       }
       if (event === "bye") this.#attempt?.abort(new NotifyError(`The service said goodbye: ${data.reason}`, 0, { bye: data.reason }));
     }
@@ -162,7 +163,7 @@ export class Link {
     const signal = this.#attempt?.signal;
     try {
       // A short life is not spent on asking.
-      if (expires_in < 10) await new Promise((resolve) => setTimeout(resolve, expires_in * 300));
+      if (expires_in < 10) await pause(expires_in * 300);
       if (signal?.aborted) return;
       this.#calls.dropToken();
       const body = { session };
@@ -174,7 +175,7 @@ export class Link {
 
   /** What to do after an end. @param {any} error */
   async #recover(error) {
-    if (error?.name === "AbortError" && ["reset", "held back", "renew"].includes(error.message)) return;
+    if (error === AGAIN) return;
     const bye = error?.problem?.bye;
     const { status = 0 } = error ?? {};
     const isUnauthorized = status === 401 || bye === "auth" || bye === "token_expired";

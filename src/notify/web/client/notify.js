@@ -134,7 +134,7 @@ class Client {
         const reason = /** @type {any} */ (error).reason;
         if (reason) return this.#store.show({ status: "stopped", reason, error: /** @type {NotifyError} */ (error) });
         this.#store.show({ status: "reconnecting" });
-        await pause(backoff(attempt), signal).catch(() => {});
+        await pause(backoff(attempt));
       }
       if (this.#owner === "") break;
     }
@@ -156,6 +156,8 @@ class Client {
     const owner = JSON.stringify([this.#base, app, sub]);
     this.#owner ||= owner;
     if (this.#owner === owner) return;
+    // Nobody sees what is somebody else's.
+    this.#end("another-user");
     throw Object.assign(new Error("getToken gave the token of another user"), { reason: "another-user" });
   }
 

@@ -62,7 +62,7 @@ const SHOWN = {
 };
 
 /** Whole seconds are written without a fraction, which would put them behind. @param {string} time */
-const keyOf = (time) => (time.includes(".") ? time : time.replace("Z", ".Z"));
+const keyOf = (time) => (time.includes(".") ? time : time.replace("Z", "."));
 
 /** @param {Filters} filters @returns {(item: Notification) => boolean} */
 const matching = ({ status = "inbox", type, topic, since, until }) => (item) =>
@@ -89,19 +89,14 @@ export class Store {
   #filters;
   /** @type {Snapshot} */
   #snapshot;
-  /** @type {Set<() => void>} */
-  #subscribers = new Set();
   /** @type {Map<string, Set<(...about: any[]) => void>>} */
   #listeners = new Map();
 
   /** @param {Pick<Snapshot, "filters" | "transport">} beginning */
   constructor(beginning) {
-    const counts = Object.freeze({ unread: 0, unseen: 0, total: 0 });
-    /** @type {Snapshot} */
-    const empty = {
-      ...beginning, items: [], counts, status: "connecting", reason: null, position: null, hasMore: false, isLoading: true, error: null,
-    };
-    this.#snapshot = Object.freeze(empty);
+    const counts = { unread: 0, unseen: 0, total: 0 };
+    const nothing = { position: null, hasMore: false, isLoading: true, reason: null, error: null };
+    this.#snapshot = { ...beginning, ...nothing, items: [], counts, status: "connecting" };
     this.#filters = beginning.filters;
   }
 
@@ -110,11 +105,7 @@ export class Store {
   getSnapshot = () => this.#snapshot;
 
   /** @param {() => void} listener */
-  subscribe = (listener) => {
-    const own = () => listener();
-    this.#subscribers.add(own);
-    return () => void this.#subscribers.delete(own);
-  };
+  subscribe = (listener) => this.on("", listener);
 
   /** @param {string} name @param {(...about: any[]) => void} listener */
   on(name, listener) {
@@ -135,21 +126,21 @@ export class Store {
     /** @type {Snapshot} */
     const now = {
       ...was,
-      items: isSame ? was.items : Object.freeze(items),
-      counts: isCountSame ? was.counts : Object.freeze(counts),
+      items: isSame ? was.items : items,
+      counts: isCountSame ? was.counts : counts,
       position: this.position,
       hasMore: !!this.#pages.at(-1)?.cursor,
       ...news,
     };
     const keys = /** @type {(keyof Snapshot)[]} */ (Object.keys(now));
     if (keys.some((key) => now[key] !== was[key])) {
-      this.#snapshot = Object.freeze(now);
-      for (const subscriber of [...this.#subscribers]) protect(subscriber);
+      this.#snapshot = now;
+      told.unshift([""]);
     }
     if (!isCountSame) told.push(["counts", now.counts]);
     if (now.status !== was.status || now.reason !== was.reason) told.push(["status", now.status, now.reason]);
     for (const [name, ...about] of told)
-      for (const listener of [...(this.#listeners.get(name) ?? [])]) protect(() => listener(...about));
+      for (const listener of [...(this.#listeners.get(name) ?? [])]) void heard(listener, about);
   }
 
   #visible() {
@@ -360,13 +351,5 @@ function isMeant({ id, type, before }, entry) {
   return !!id || ((!type || entry.item?.type === type) && (before === undefined || entry.arrived <= before));
 }
 
-/** Who listens may fail without others noticing. @param {() => void} call */
-function protect(call) {
-  try {
-    call();
-  } catch (error) {
-    queueMicrotask(() => {
-      throw error;
-    });
-  }
-}
+/** Called at once. Should it fail, that is a rejection that nobody handles, and the others are called all the same. */
+const heard = async (/** @type {(...about: any[]) => void} */ listener, /** @type {unknown[]} */ about) => listener(...about);

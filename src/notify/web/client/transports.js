@@ -20,6 +20,9 @@ import { sequenceOf } from "./positions.js";
 
 const ACK_MS = 1_000;
 const CONNECT_SECONDS = 15;
+const KEEP_ALIVE_SECONDS = 15;
+/** So many signs of life may be missing. */
+const PATIENCE = 2.5;
 const SOCKET_GATHER_MS = 20;
 /** Ends of a socket after which trying again would end the same way. */
 const FINAL_CODES = [1002, 1007, 1009, 4400, 4403];
@@ -37,7 +40,7 @@ export async function stream({ calls, options, position, signal, take, expect })
   for (;;) {
     const { done, value } = await reader.read();
     if (done) return;
-    expect(2.5 * (options.keepAliveSeconds ?? 15));
+    expect(PATIENCE * (options.keepAliveSeconds ?? KEEP_ALIVE_SECONDS));
     take(parse(decoder.decode(value, { stream: true })).map((block) => ({ ...block, data: block.data && JSON.parse(block.data) })));
   }
 }
@@ -54,7 +57,6 @@ export async function socket({ calls, base, options, position, signal, take, exp
   /** @type {Message[]} */
   let gathered = [];
   let acked = position();
-  let heartbeat = CONNECT_SECONDS;
   /** @param {object} message */
   const say = (message) => connection.readyState === 1 && connection.send(JSON.stringify(message));
   const ack = () => {
@@ -70,20 +72,16 @@ export async function socket({ calls, base, options, position, signal, take, exp
     acking ??= setTimeout(ack, ACK_MS);
   };
   // A page does not see the service's pings, so it asks for signs of life itself.
-  let beating = setInterval(() => say({ type: "ping", ref: "ping" }), heartbeat * 1000);
+  const heartbeat = options.keepAliveSeconds ?? KEEP_ALIVE_SECONDS;
+  const beating = setInterval(() => say({ type: "ping", ref: "ping" }), heartbeat * 1000);
   try {
     await new Promise((resolve, reject) => {
       signal.addEventListener("abort", () => reject(signal.reason), { once: true });
       connection.onclose = ({ code }) =>
         FINAL_CODES.includes(code) ? reject(new NotifyError(`The socket was closed with ${code}`, 403, { code })) : resolve(null);
       connection.onmessage = ({ data }) => {
-        const { type, ref, ...said } = JSON.parse(data);
-        if (type === "welcome") {
-          heartbeat = said.heartbeat_seconds;
-          clearInterval(beating);
-          beating = setInterval(() => say({ type: "ping", ref: "ping" }), heartbeat * 1000);
-        }
-        expect(2.5 * heartbeat);
+        const { type, ...said } = JSON.parse(data);
+        expect(PATIENCE * heartbeat);
         if (type === "reply") return;
         const content = type === "delete" ? { id: said.notification_id } : (said.notification ?? said);
         gathered.push({ event: type, id: said.id, data: content, retry: said.retry_ms });
