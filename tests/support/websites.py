@@ -6,6 +6,7 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -128,9 +129,10 @@ class HoldingProxy(_Server):
                         self.send_header(name, value)
                 self.send_header("Content-Length", str(len(answer.content)))
                 self.end_headers()
-                self.wfile.write(answer.content)
+                with suppress(OSError):  # The tab may have left.
+                    self.wfile.write(answer.content)
 
-            do_GET = do_POST = do_DELETE = do_OPTIONS = _pass
+            do_GET = do_POST = do_DELETE = do_OPTIONS = _pass  # noqa: N815 - the server's names for it
 
             def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the server's name for it
                 pass

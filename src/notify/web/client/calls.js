@@ -1,13 +1,14 @@
 /** @file What is asked of the service: with a token that is fresh, and again where that is safe. */
 
 /** @typedef {import("./notify.d.ts").Options} Options */
+/** @typedef {import("./notify.d.ts").NotifyError} Declared */
 /** @typedef {{ sub?: string, app?: string, iat?: number, exp?: number }} Claims */
 /** @typedef {{ method?: string, body?: unknown, headers?: Record<string, string>, tries?: number, signal?: AbortSignal }} Call */
 
 const MARGIN_MS = 30_000;
 const LONGEST_BACKOFF_MS = 15_000;
 
-/** @implements {Error} */
+/** @implements {Declared} */
 export class NotifyError extends Error {
   /** @override @readonly @type {"NotifyError"} */
   name = "NotifyError";

@@ -116,7 +116,11 @@ export class Link {
       options: this.#options,
       signal,
       position: () => /** @type {string} */ (this.#on.position()),
-      rest: (ms) => this.#rest(ms, 0),
+      rest: async (ms) => {
+        await this.#rest(ms, 0);
+        // Perhaps streams pass by now.
+        if (this.#pollUntil && Date.now() > this.#pollUntil) throw AGAIN;
+      },
       take: (messages) => {
         if (!signal.aborted) this.#take(messages);
       },

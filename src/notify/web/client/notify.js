@@ -164,7 +164,7 @@ class Client {
   /** Where the service gives a position to go on from. */
   async #load() {
     await this.list(this.#filters);
-    this.#tabs?.say(this.#here);
+    this.#tabs?.say(this.#here());
   }
 
   // Keeping. In the session's storage: it is gone with the tab, and holds what this very tab has shown.
@@ -207,10 +207,8 @@ class Client {
     return { status, reason, transport };
   }
 
-  get #here() {
-    const saved = this.#store.save();
-    return { kind: "here", state: this.#state, position: this.#store.position, saved, filters: JSON.stringify(this.#filters) };
-  }
+  /** What the leader tells the others of itself. @param {object} [more] */
+  #here = (more) => ({ kind: "here", state: this.#state, position: this.#store.position, ...more });
 
   #look() {
     this.#link.nudge();
@@ -221,7 +219,8 @@ class Client {
   #hear({ kind, from, state, position, saved, filters, batch, after, isForced }) {
     if (kind === "logout") return this.#end("logged-out");
     if (this.#tabs?.isLeader) {
-      if (kind === "hello") this.#tabs.say({ ...this.#here, to: from });
+      if (kind === "hello") this.#tabs.say(this.#here({ to: from }));
+      if (kind === "ask") this.#tabs.say(this.#here({ to: from, filters: JSON.stringify(this.#filters), saved: this.#store.save() }));
       if (kind === "nudge") isForced ? this.#again() : this.#link.nudge();
       return;
     }
@@ -229,6 +228,7 @@ class Client {
     if (kind === "reset") this.#store.outdate();
     if (kind === "here" && position) {
       if (this.#store.position) void this.#catchUp(position);
+      else if (!filters) this.#tabs?.say({ kind: "ask" });
       else if (saved && filters === JSON.stringify(this.#filters)) this.#store.restore(saved);
       else void this.list(this.#filters).catch(() => {});
     }
