@@ -27,7 +27,9 @@ _SCRIPT = """
 globalThis.heard = [];
 globalThis.begin = async (url, user, options = {}) => {
     const { connect } = await import(`${url}/client/${options.module ?? "notify.js"}`);
-    const getToken = async () => (await fetch(`/token?user=${user}&seconds=${options.seconds ?? 900}`)).text();
+    globalThis.user = user;
+    const getToken = async () =>
+        globalThis.user && (await fetch(`/token?user=${globalThis.user}&seconds=${options.seconds ?? 900}`)).text();
     globalThis.inbox = connect({ url, getToken, ...options });
     for (const name of ["notification", "update", "delete", "counts", "status", "reset"])
         inbox.on(name, (...about) => heard.push([name, ...about]));

@@ -91,25 +91,26 @@ export class Link {
       const transport = Date.now() < this.#pollUntil ? "polling" : (this.#options.transport ?? "sse");
       /** @type {unknown} */
       let error = null;
-      this.#attempt = new AbortController();
+      const attempt = (this.#attempt = new AbortController());
       try {
         if (!this.#on.position()) await this.#on.load();
         signal.throwIfAborted();
         this.#on.state({ transport });
-        await this.#go(transport, this.#attempt.signal);
+        await this.#go(transport, attempt);
       } catch (reason) {
-        const { signal } = this.#attempt;
-        error = signal.aborted ? signal.reason : reason;
+        error = reason;
       }
+      // Why we ended it ourselves says more than how that looked; a stream may also have ended before that was seen.
+      if (attempt.signal.aborted) error = attempt.signal.reason;
       this.#give(STOPPED);
       if (signal.aborted) return;
       await this.#recover(error);
     }
   }
 
-  /** @param {keyof typeof TRANSPORTS} transport @param {AbortSignal} signal */
-  #go(transport, signal) {
-    const attempt = /** @type {AbortController} */ (this.#attempt);
+  /** @param {keyof typeof TRANSPORTS} transport @param {AbortController} attempt */
+  #go(transport, attempt) {
+    const { signal } = attempt;
     return TRANSPORTS[transport]({
       calls: this.#calls,
       base: this.#base,

@@ -93,9 +93,10 @@ export class Tabs {
         this.#become(true);
         return held;
       })
-      .catch(() => {
-        // Robbed, or called off.
+      .catch(({ name }) => {
         if (!this.#channel || queue !== this.#queue) return;
+        // Not for this page, as in a frame without an origin: then it stands alone. Otherwise it was robbed.
+        if (name !== "AbortError") return this.#become(true);
         this.#become(false);
         this.#stand({});
         this.check();
