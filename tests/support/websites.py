@@ -124,7 +124,7 @@ class HoldingProxy(_Server):
                 headers = {
                     name: value for name, value in self.headers.items() if name not in {"Host", "Accept-Encoding"}
                 }
-                answer = httpx.request(self.command, upstream + self.path, headers=headers, content=body)
+                answer = proxy._client.request(self.command, self.path, headers=headers, content=body)
                 self.send_response(answer.status_code)
                 for name, value in answer.headers.items():
                     if name not in {"content-length", "date", "server", "connection"}:
@@ -141,11 +141,13 @@ class HoldingProxy(_Server):
 
         super().__init__(Handler)
         self.streams = 0
+        self._client = httpx.Client(base_url=upstream)
         self._closing = threading.Event()
 
     def __exit__(self, *_: object) -> None:
         self._closing.set()
         super().__exit__()
+        self._client.close()
 
 
 class Tab:

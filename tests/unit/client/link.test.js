@@ -157,3 +157,16 @@ test("where streams are held back it is polled, and after ten minutes streams ar
   assert.equal(world.states.findLast(({ transport }) => transport).transport, "sse");
   world.link.stop();
 });
+
+test("told to begin again, it does so at once and with one connection", async () => {
+  const world = linked([{ text: LIVE }]);
+  await pass(100);
+  world.link.stop();
+  world.link.start();
+  await pass(0);
+  assert.equal(world.opened.length, 2);
+  assert.deepEqual(world.states.map(({ status }) => status).filter(Boolean), ["live", "live"]);
+  await pass(30_000);
+  assert.equal(world.opened.length, 2);
+  world.link.stop();
+});

@@ -6,6 +6,7 @@
 /** @typedef {{ method?: string, body?: unknown, headers?: Record<string, string>, tries?: number, signal?: AbortSignal }} Call */
 
 const MARGIN_MS = 30_000;
+const ANSWER_MS = 20_000;
 const LONGEST_BACKOFF_MS = 15_000;
 
 /** @implements {Declared} */
@@ -89,7 +90,7 @@ export class Calls {
     const { method = "GET", body, headers = {}, signal } = call;
     const token = await this.token(spent);
     /** @type {RequestInit} */
-    const init = { method, signal: signal ?? null, credentials: this.#getToken ? "omit" : "include" };
+    const init = { method, signal: signal ?? AbortSignal.timeout(ANSWER_MS), credentials: this.#getToken ? "omit" : "include" };
     init.headers = { ...headers, ...(token && { Authorization: `Bearer ${token}` }) };
     if (body !== undefined) {
       init.headers["Content-Type"] = "application/json";

@@ -102,8 +102,9 @@ export class Link {
       }
       // Why we ended it ourselves says more than how that looked; a stream may also have ended before that was seen.
       if (attempt.signal.aborted) error = attempt.signal.reason;
-      this.#give(STOPPED);
+      // By now another one may have begun.
       if (signal.aborted) return;
+      this.#give(STOPPED);
       await this.#recover(error);
     }
   }
@@ -126,6 +127,7 @@ export class Link {
         if (!signal.aborted) this.#take(messages);
       },
       expect: (seconds) => {
+        if (signal.aborted) return;
         clearTimeout(this.#watch);
         this.#expectedBy = Date.now() + Math.abs(seconds) * 1000;
         this.#watch = setTimeout(() => {
