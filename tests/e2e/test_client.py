@@ -17,6 +17,7 @@ from support.servers import TestServer
 from support.waiting import until
 from support.websites import SECRET, HoldingProxy, Tab, Website
 
+_TROUBLE = "of a listener"
 _users = (f"user-{n}" for n in itertools.count(1))
 
 
@@ -121,11 +122,15 @@ def context(new_context: Callable[[], BrowserContext]) -> BrowserContext:
 
 
 @pytest.fixture
-def new_tab(context: BrowserContext, website: Website, service: Service, inbox: Inbox) -> Callable[..., Tab]:
-    def new(**options: Any) -> Tab:
-        return Tab(context, website).open(service.url, inbox.user, **options)
+def new_tab(context: BrowserContext, website: Website, service: Service, inbox: Inbox) -> Iterator[Callable[..., Tab]]:
+    tabs: list[Tab] = []
 
-    return new
+    def new(**options: Any) -> Tab:
+        tabs.append(Tab(context, website).open(service.url, inbox.user, **options))
+        return tabs[-1]
+
+    yield new
+    assert {trouble for tab in tabs for trouble in tab.trouble} <= {_TROUBLE}
 
 
 def test_what_is_there_is_listed_and_what_arrives_is_shown_and_counted(
@@ -136,7 +141,7 @@ def test_what_is_there_is_listed_and_what_arrives_is_shown_and_counted(
     shown = tab.wait_live()
     assert ([item["title"] for item in shown["items"]], shown["hasMore"]) == (["3", "2"], True)
     assert shown["counts"] == {"unread": 3, "unseen": 3, "total": 3}
-    tab.run("inbox.subscribe(() => { throw new Error('of a listener') })")
+    tab.run("inbox.subscribe(() => { throw new Error('" + _TROUBLE + "') })")
     inbox.send("4")
     tab.wait_titles(["4", "3", "2"])
     assert tab.run("return (await inbox.loadMore()).items.map(({ title }) => title)") == ["4", "3", "2", "1"]
@@ -149,7 +154,7 @@ def test_what_is_there_is_listed_and_what_arrives_is_shown_and_counted(
     assert tab.titles() == ["4", "3", "2", "1"]
     assert tab.page.locator("output").inner_text() == "4"
     assert tab.heard("violation") == []
-    assert set(tab.trouble) == {"of a listener"}
+    assert set(tab.trouble) == {_TROUBLE}
 
 
 def test_marks_show_at_once_and_in_every_tab_and_at_the_service(new_tab: Callable[..., Tab], inbox: Inbox) -> None:
@@ -248,19 +253,19 @@ def test_ten_tabs_share_one_connection_and_all_are_right(new_tab: Callable[..., 
     assert sum(tab.times("/v1/stream") for tab in tabs) == 1
 
 
-def test_when_the_leading_tab_closes_another_takes_over_and_misses_nothing(
+def test_when_the_leading_tab_closes_or_crashes_another_takes_over_and_misses_nothing(
     new_tab: Callable[..., Tab], inbox: Inbox
 ) -> None:
     tabs = [new_tab() for _ in range(3)]
     for tab in tabs:
         tab.wait_live()
     titles: list[str] = []
-    while len(tabs) > 1:
+    for end in (lambda tab: tab.page.close(), lambda tab: tab.crash()):
         leader = next(tab for tab in tabs if tab.times("/v1/stream"))
         tabs.remove(leader)
         titles.insert(0, f"before {len(tabs)}")
         inbox.send(titles[0])
-        leader.page.close()
+        end(leader)
         titles.insert(0, f"after {len(tabs)}")
         inbox.send(titles[0])
         for tab in tabs:

@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import jwt
 from playwright.sync_api import BrowserContext, Page, Request
+from playwright.sync_api import Error as PlaywrightError
 
 from support.waiting import until
 
@@ -209,6 +210,10 @@ class Tab:
 
     def wait_titles(self, titles: list[str], seconds: float = 10) -> None:
         self.wait(lambda shown: [item["title"] for item in shown["items"]] == titles, f"{titles}", seconds)
+
+    def crash(self) -> None:
+        with self.page.expect_event("crash"), suppress(PlaywrightError):
+            self.page.goto("chrome://crash")
 
     def _note(self, request: Request) -> None:
         parts = urlsplit(request.url)
