@@ -260,7 +260,7 @@ def test_when_the_leading_tab_closes_or_crashes_another_takes_over_and_misses_no
     for tab in tabs:
         tab.wait_live()
     titles: list[str] = []
-    for end in (lambda tab: tab.page.close(), lambda tab: tab.crash()):
+    for end in (Tab.close, Tab.crash):
         leader = next(tab for tab in tabs if tab.times("/v1/stream"))
         tabs.remove(leader)
         titles.insert(0, f"before {len(tabs)}")

@@ -211,6 +211,9 @@ class Tab:
     def wait_titles(self, titles: list[str], seconds: float = 10) -> None:
         self.wait(lambda shown: [item["title"] for item in shown["items"]] == titles, f"{titles}", seconds)
 
+    def close(self) -> None:
+        self.page.close()
+
     def crash(self) -> None:
         with self.page.expect_event("crash"), suppress(PlaywrightError):
             self.page.goto("chrome://crash")
