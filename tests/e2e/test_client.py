@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -12,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext
 
 from support.browser import running_browser
+from support.documents import example
 from support.processes import NotifyProcess
 from support.servers import TestServer
 from support.waiting import until
@@ -512,3 +514,27 @@ def test_an_inbox_that_was_replaced_is_shown_anew(new_tab: Callable[..., Tab], i
     inbox.send("2")
     for tab in tabs:
         tab.wait_titles(["2", "1"])
+
+
+def test_the_example_of_the_documentation_is_a_working_page(
+    context: BrowserContext, website: Website, service: Service, inbox: Inbox
+) -> None:
+    code = example("docs/javascript.md", "replaceChildren").replace("https://notify.example.com", service.url)
+    imported, rest = code.split(";", 1)
+    found = re.fullmatch(r"import (\{.*\}) from (\".*\")", imported)
+    assert found
+    tab = Tab(context, website)
+    tab.page.route("**/notify-token", lambda route: route.fulfill(status=200, body=website.token_for(inbox.user, 900)))
+    tab.run(
+        f"""const [badge, list] = ["output", "ol"].map((name) => document.createElement(name));
+        document.body.append(badge, list);
+        const {found[1]} = await import({found[2]});
+        {rest}"""
+    )
+    inbox.send("1")
+    inbox.send("2")
+    tab.page.locator("li.unread", has_text="1").click()
+    tab.page.locator("li.read", has_text="1").wait_for()
+    assert tab.page.locator("li").all_inner_texts() == ["2", "1"]
+    assert tab.page.locator("output").last.inner_text() == "1"
+    assert tab.trouble == []
