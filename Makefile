@@ -9,10 +9,10 @@ RUNNER := $(BIN)/python -m pytest
 .SILENT:
 .SUFFIXES:
 .NOTPARALLEL:
-.PHONY: help run test bench check lock format lint types imports coverage openapi docs wheel vendor clean
+.PHONY: help run test bench check lock format lint types imports coverage openapi docs javascript client wheel vendor clean
 
 help: ## list the tasks
-	awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
+	awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
 
 run: $(READY) ## start the service on 127.0.0.1:8000 (HOST, PORT, or .env say otherwise); data in .notify
 	grep -Eqs '^(export )?NOTIFY_DATA_DIR=' .env || export NOTIFY_DATA_DIR="$${NOTIFY_DATA_DIR:-$(CURDIR)/.notify}"; \
@@ -24,7 +24,7 @@ test: $(READY) ## run the whole test suite (ARGS="-k inbox" for a part)
 bench: $(READY) ## how fast is it here? (ARGS="fanout --connections 2000" for something else)
 	$(BIN)/notify bench --fresh $(ARGS)
 
-check: lock lint types imports openapi docs test ## everything that CI checks, the test suite included
+check: lock lint types imports openapi docs javascript test ## everything that CI checks, the test suite included
 	echo "check: passed ($^)"
 
 lock: $(READY) ## is uv.lock current?
@@ -57,6 +57,12 @@ openapi: $(READY) ## are openapi/openapi.json and asyncapi.json what the code sa
 
 docs: $(READY) ## is the README's table of settings what the code says?
 	$(BIN)/notify settings --check README.md
+
+javascript: $(READY) ## types, minified copy and weight of the JavaScript client
+	$(BIN)/python scripts/client.py --check
+
+client: $(READY) ## make the minified copy of the JavaScript client
+	$(BIN)/python scripts/client.py
 
 wheel: $(READY) ## build the wheel into dist/
 	$(BIN)/uv build --quiet --wheel --out-dir dist

@@ -110,6 +110,7 @@ CALLS = {
     "GET /asyncapi.json": PAGE,
     "GET /problems": PAGE,
     "GET /problems/{slug}": PAGE,
+    "GET /client/{file_name}": PAGE,
     "GET /assets/pages/{file_path}": PAGE,
     "HEAD /assets/pages/{file_path}": PAGE,
     "GET /assets/vendor/{file_path}": PAGE,

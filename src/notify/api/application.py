@@ -11,6 +11,7 @@ from notify.api.app_tokens import AppTokensController
 from notify.api.apps import AppsController
 from notify.api.audit import AuditController
 from notify.api.broadcasts import BroadcastsController
+from notify.api.client import client_file
 from notify.api.devices import DevicesController
 from notify.api.documents import DOCUMENT_ROUTES
 from notify.api.health import HealthController
@@ -61,6 +62,7 @@ _ROUTES: tuple[ControllerRouterHandler, ...] = (
     UsersController,
     HealthController,
     *DOCUMENT_ROUTES,
+    client_file,
 )
 
 

@@ -10,6 +10,7 @@ from litestar.routes import HTTPRoute
 
 from notify import __version__
 from notify.api.access import Access
+from notify.api.client import client_files
 from notify.api.messages import POSITION_PATTERN
 from notify.api.problems import PROBLEM_MEDIA_TYPE
 from notify.api.routes import Route
@@ -65,7 +66,7 @@ _RATE_LIMIT = {
         "schema": {"type": "string"},
     },
 }
-_ETAG = {"description": "The inbox's position, quoted.", "schema": {"type": "string"}}
+_ETAG = {"description": "Of what is shown; of an inbox it is the position, quoted.", "schema": {"type": "string"}}
 _FIRST_ERROR = 400
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
@@ -165,6 +166,8 @@ def _path_schema(name: str) -> dict[str, Any]:
         return msgspec.json.schema(AppId)
     if name == "slug":
         return {"type": "string", "enum": [problem.slug for problem in all_problems()]}
+    if name == "file_name":
+        return {"type": "string", "enum": client_files()}
     return {"type": "string", "format": "uuid"}
 
 
