@@ -91,8 +91,13 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         # A trailer would join the headers, past whatever a proxy in front has checked or set there.
-        if self._in_head:
-            super().on_header(name, value)
+        if not self._in_head:
+            return
+        # The rest is uvicorn's, written here because it runs for each header.
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_chunk_header(self) -> None:
         self._in_lines = True
@@ -117,12 +122,11 @@ class HttpProtocol(HttpToolsProtocol):
         # Of two, a proxy in front may have gone by the other (RFC 9112, 3.2).
         if hosts > 1:
             self._stop(MalformedRequestError())
-        if not self._transports.is_extra(self):
-            super().on_headers_complete()
-            return
-        self.scope["state"] = {**self.app_state, NO_ROOM: True}
+        is_extra = self._transports.is_extra(self)
+        if is_extra:
+            self.scope["state"] = {**self.app_state, NO_ROOM: True}
         super().on_headers_complete()
-        if self.cycle is not None:
+        if is_extra and self.cycle is not None:
             self.cycle.keep_alive = False
 
     def handle_websocket_upgrade(self) -> None:
