@@ -185,21 +185,43 @@ class _Cycle(RequestResponseCycle):
         """Writes a whole answer with what every answer says, unless it is one of those that ask for more care. In two
         messages of ASGI each header would be looked at again.
         """
-        is_usual = self.keep_alive and not self.response_started and self.scope["method"] != "HEAD"
-        if not is_usual or self.flow.write_paused or self.disconnected or self.transport.is_closing():
+        if not self._is_usual():
             return False
         self.response_started = self.response_complete = True
         self.waiting_for_100_continue = False
+        self.transport.write(b"".join((*self._head(status, headers), b"\r\n", body)))
+        self.message_event.set()
+        self.on_response()
+        return True
+
+    def begin(self, status: int, headers: list[tuple[bytes, bytes]]) -> bool:
+        """The same for the head of an answer that comes in chunks."""
+        if not self._is_usual():
+            return False
+        self.response_started = self.chunked_encoding = True
+        self.expected_content_length = 0
+        self.waiting_for_100_continue = False
+        self.transport.write(b"".join((*self._head(status, headers), b"transfer-encoding: chunked\r\n\r\n")))
+        return True
+
+    def _is_usual(self) -> bool:
+        return (
+            self.keep_alive
+            and not self.response_started
+            and self.scope["method"] != "HEAD"
+            and not self.flow.write_paused
+            and not self.disconnected
+            and not self.transport.is_closing()
+        )
+
+    def _head(self, status: int, headers: list[tuple[bytes, bytes]]) -> list[bytes]:
         lines = [STATUS_LINE[status]]
         for name, value in self.default_headers:
             lines += name, b": ", value, b"\r\n"
         for name, value in headers:
             lines += name, b": ", value, b"\r\n"
-        lines += SECURITY_LINES, b"\r\n", body
-        self.transport.write(b"".join(lines))
-        self.message_event.set()
-        self.on_response()
-        return True
+        lines.append(SECURITY_LINES)
+        return lines
 
     async def send(self, message: ASGISendEvent) -> None:
         # uvloop refuses to write to who has left, and tells uvicorn that they have only a moment later.
