@@ -129,5 +129,6 @@ def shown_in_logs(search: LogSearch) -> Iterator[None]:
 def nothing_secret_is_logged() -> Iterator[None]:
     """Made first, and so looked at last: by then all services have stopped."""
     logs.configure = cast(Any, _configure_and_read)
+    logs.configure("warning", "json")
     yield
     LOGS.check()
