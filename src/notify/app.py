@@ -25,25 +25,14 @@ from notify.core.identity import DEFAULT_APP
 from notify.core.names import Origins
 from notify.live.admission import Admission, AdmissionLimits
 from notify.live.connection import Parts
-from notify.live.doorbell import (
-    COMPARE_ALL,
-    FLASHES,
-    INBOXES,
-    PUBLISHED,
-    REVOKED,
-    SESSIONS,
-    Doorbell,
-    flashes_in,
-    heads_in,
-    ids_in,
-    rings_in,
-)
+from notify.live.doorbell import Doorbell
 from notify.live.flashing import Flashing
 from notify.live.hub import Hub, HubLimits
 from notify.live.known import Known
 from notify.live.listener import Listener
 from notify.live.pulling import Pulling
 from notify.live.registry import Registry
+from notify.live.ringing import Ringing
 from notify.live.roster import Roster
 from notify.live.timing import Timing
 from notify.metrics import Metrics
@@ -113,12 +102,11 @@ class Service:
             prepared_statements=settings.prepared_statements,
             timeout_seconds=settings.database_timeout_seconds,
         )
-        self.sealing = Sealing(settings.encryption_key)
         self.apps = Apps(
             self.resources,
             self.database,
             self.clock,
-            self.sealing,
+            Sealing(settings.encryption_key),
             given_secrets=settings.jwt_secrets,
         )
         self.jwks = Jwks(self.database, self.clock)
@@ -258,13 +246,16 @@ class Service:
             on_commit=self._committed,
             heard_within=timedelta(seconds=settings.presence_seconds),
         )
+        self.ringing = Ringing(
+            self.hub, self.pulling, self.flashing, self.broadcasts, self.registry, self.outbox, self.doorbell
+        )
         self.listener = Listener(
             settings.listen_database_url or settings.database_url,
             settings.schema,
             self.clock,
             self.metrics,
-            on_connect=self._listening,
-            on_ring=self._rung,
+            on_connect=self.ringing.listening,
+            on_ring=self.ringing.rung,
         )
         self.authenticator = Authenticator(
             self.apps,
@@ -334,24 +325,19 @@ class Service:
         # Known from the start, for when the database is away.
         await self.apps.signing_of(DEFAULT_APP)
 
+    # The writer is made before those who are told of what it writes.
+
     def _committed(self, commits: list[Commit]) -> None:
-        self.hub.committed(commits)
-        self.doorbell.ring(commits)
+        self.ringing.committed(commits)
 
     def _published(self, heads: dict[str, int]) -> None:
-        self._published_somewhere(heads)
-        self.doorbell.ring_published(heads)
+        self.ringing.published(heads)
+
+    def _flashed(self, flashes: list[Flash]) -> None:
+        self.ringing.flashed(flashes)
 
     def _scheduled(self) -> None:
         self.outbox.ring()
-
-    def _published_somewhere(self, heads: dict[str, int]) -> None:
-        self.pulling.published(heads)
-        self.broadcasts.published(heads)
-
-    def _flashed(self, flashes: list[Flash]) -> None:
-        self.flashing.written(flashes)
-        self.doorbell.ring_flashes(flash.id for flash in flashes)
 
     def _revoked(self, revocation: Revocation) -> None:
         self.registry.revoked(revocation)
@@ -360,42 +346,6 @@ class Service:
         """Of a user who is erased, and whose tokens would otherwise begin another life."""
         await self.revoked.sign_out(*key)
         await self.registry.revoke_user(key)
-
-    def _listening(self) -> None:
-        # Whatever rang before is found by looking.
-        self.outbox.ring()
-        self._compare_all()
-
-    def _compare_all(self) -> None:
-        self.hub.compare_all()
-        self.registry.compare()
-        self.broadcasts.compare_all()
-
-    def _rung(self, payload: str) -> None:
-        try:
-            self._answer(payload)
-        except ValueError:
-            # Anyone with a connection to this database may ring. Looking does no harm.
-            self._listening()
-
-    def _answer(self, payload: str) -> None:
-        if payload == "outbox":
-            self.outbox.ring()
-        elif payload == COMPARE_ALL:
-            self._compare_all()
-        elif payload.startswith(INBOXES):
-            for inbox_id, epoch, head in rings_in(payload):
-                self.hub.rung(inbox_id, epoch, head)
-        elif payload.startswith(PUBLISHED):
-            self._published_somewhere(heads_in(payload))
-        elif payload.startswith(FLASHES):
-            origin, ids = flashes_in(payload)
-            if origin != self.doorbell.origin:
-                self.flashing.rung(ids)
-        elif payload.startswith(SESSIONS):
-            self.registry.rung_sessions(ids_in(payload))
-        elif payload.startswith(REVOKED):
-            self.registry.rung_revoked(ids_in(payload))
 
     def _parts(self) -> Mapping[str, Any]:
         """By the names that handlers ask for them."""
