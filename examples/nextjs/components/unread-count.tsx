@@ -1,0 +1,8 @@
+"use client";
+
+import { useUnreadCount } from "@notify/client/react";
+
+export function UnreadCount() {
+  const unread = useUnreadCount();
+  return unread > 0 && <span className="count" aria-label={`${unread} unread`}>{unread}</span>;
+}
