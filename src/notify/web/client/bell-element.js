@@ -199,8 +199,9 @@ export class NotifyElement extends Base {
 
   get #where() {
     const [url, tokenUrl, user, app, transport] = WHERE.map((name) => this.getAttribute(name));
-    // This module is served by the service that is meant, unless something else is said.
-    const base = new URL(url ?? new URL("..", import.meta.url), document.baseURI).href;
+    // This module is served by the service that is meant, unless something else is said. (Cut off by hand, since bundlers
+    // take a `new URL("…", import.meta.url)` for a file that is to be brought along.)
+    const base = new URL(url ?? import.meta.url.replace(/client\/[^/]*$/, ""), document.baseURI).href;
     return { url: base, tokenUrl, getToken: this.#getToken, user, app, transport };
   }
 
