@@ -9,7 +9,7 @@ import { currentUser } from "@/lib/session";
 import { NOTIFY_URL } from "@/lib/settings";
 import "./globals.css";
 
-export const metadata: Metadata = { title: "Notify with Next.js", icons: "data:," };
+export const metadata: Metadata = { title: "Shop", icons: "data:," };
 
 export default async function Layout({ children }: { readonly children: ReactNode }) {
   const user = await currentUser();
@@ -20,13 +20,13 @@ export default async function Layout({ children }: { readonly children: ReactNod
           <Notify url={NOTIFY_URL} user={user.id}>
             <header>
               <Link href="/">
-                Inbox <UnreadCount />
+                Shop <UnreadCount />
               </Link>
               <span className="who">{user.name}</span>
               <form action={logOut}>
                 <button className="quiet">Log out</button>
               </form>
-              <Bell url={NOTIFY_URL} user={user.id} />
+              <Bell key={user.id} url={NOTIFY_URL} />
             </header>
             <main>{children}</main>
           </Notify>

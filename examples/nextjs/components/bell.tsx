@@ -1,11 +1,28 @@
 "use client";
 
-import "@notify/client/react";
-import { useEffect } from "react";
+import type { NotifyBell, NotifyEventMap } from "@notify/client/bell";
+import { useRouter } from "next/navigation";
+import { useEffect, useRef } from "react";
 
-/** The element brings a list of its own, and shares the connection of the page. */
-export function Bell({ url, user }: { readonly url: string; readonly user: string }) {
+/** It has a list of its own, and shares the connection of the page. */
+export function Bell({ url }: { readonly url: string }) {
+  const bell = useRef<NotifyBell>(null);
+  const router = useRouter();
+
   // Only a browser has custom elements.
   useEffect(() => void import("@notify/client/bell"), []);
-  return <notify-bell key={user} url={url} token-url="/api/notify-token" />;
+
+  useEffect(() => {
+    const element = bell.current;
+    const follow = (event: NotifyEventMap["notify-select"]) => {
+      const to = event.detail.url;
+      if (!to?.startsWith("/") || to.startsWith("//")) return;
+      event.preventDefault();
+      router.push(to);
+    };
+    element?.addEventListener("notify-select", follow);
+    return () => element?.removeEventListener("notify-select", follow);
+  }, [router]);
+
+  return <notify-bell ref={bell} url={url} token-url="/api/notify-token" />;
 }

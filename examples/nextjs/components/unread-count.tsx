@@ -4,5 +4,12 @@ import { useUnreadCount } from "@notify/client/react";
 
 export function UnreadCount() {
   const unread = useUnreadCount();
-  return unread > 0 && <span className="count" aria-label={`${unread} unread`}>{unread}</span>;
+  return (
+    unread > 0 && (
+      <span className="count">
+        {unread}
+        <span className="said"> unread</span>
+      </span>
+    )
+  );
 }

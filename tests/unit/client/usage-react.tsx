@@ -1,6 +1,7 @@
 // As an application in TypeScript uses the hooks: checked, never run.
 
 import { useEffect, useRef } from "react";
+import type { NotifyBell } from "../../../src/notify/web/client/bell.js";
 import { connect } from "../../../src/notify/web/client/notify.js";
 import {
   NotifyProvider,
@@ -26,7 +27,7 @@ export const both = <NotifyProvider inbox={own} url="/" />;
 function List() {
   const { items, counts, status, hasMore, isLoading, loadMore, markRead, readAll, position } = useNotifications({ status: "unread", type: "chat" });
   const unread: number = useUnreadCount();
-  const bell = useRef<HTMLElement>(null);
+  const bell = useRef<NotifyBell>(null);
   const inbox = useInbox();
   // @ts-expect-error: there is none before the provider has mounted
   inbox.reconnect();

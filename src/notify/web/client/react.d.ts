@@ -1,6 +1,7 @@
 /** The inbox for React 18 and 19. */
 
 import type { DetailedHTMLProps, HTMLAttributes, ReactElement, ReactNode } from "react";
+import type { NotifyBell, NotifyInbox } from "./bell.d.ts";
 import type { Filters, Inbox, Options, Snapshot } from "./notify.d.ts";
 
 export type NotifyProviderProps = { readonly children?: ReactNode } & (
@@ -53,7 +54,7 @@ export declare function useUnreadCount(): number;
 export declare function useInbox(): Inbox | null;
 
 /** What `<notify-bell>` and `<notify-inbox>` take in JSX; their properties are set by a `ref`. */
-export interface NotifyElementAttributes extends HTMLAttributes<HTMLElement> {
+export interface NotifyElementAttributes<Element> extends HTMLAttributes<Element> {
   readonly url?: string;
   readonly "token-url"?: string;
   readonly user?: string;
@@ -65,8 +66,8 @@ export interface NotifyElementAttributes extends HTMLAttributes<HTMLElement> {
 declare module "react" {
   namespace JSX {
     interface IntrinsicElements {
-      "notify-bell": DetailedHTMLProps<NotifyElementAttributes, HTMLElement>;
-      "notify-inbox": DetailedHTMLProps<NotifyElementAttributes, HTMLElement>;
+      "notify-bell": DetailedHTMLProps<NotifyElementAttributes<NotifyBell>, NotifyBell>;
+      "notify-inbox": DetailedHTMLProps<NotifyElementAttributes<NotifyInbox>, NotifyInbox>;
     }
   }
 }
