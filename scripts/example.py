@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Installs, builds and checks the Next.js example, with the client as it is here. What has not changed is not done again."""
+"""Installs, builds and checks the Next.js example with the client as it is. What has not changed is not done again."""
 
 import hashlib
 from collections.abc import Iterator

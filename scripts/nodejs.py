@@ -58,4 +58,4 @@ def run(folder: Path, tool: str, *arguments: str, environment: Mapping[str, str]
 
 def _npm(folder: Path, *arguments: str) -> None:
     if npm([*arguments, *_QUIETLY], cwd=folder) != 0:
-        raise NotInstalledError(f"npm could not install what {folder.name}/package-lock.json names; is there a network?")
+        raise NotInstalledError(f"npm could not get what {folder.name}/package-lock.json names; is there a network?")

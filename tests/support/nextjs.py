@@ -7,10 +7,10 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-import example
 import httpx
-from nodejs import NODE, NotInstalledError
 
+import example
+from nodejs import NODE, NotInstalledError
 from support.servers import require
 from support.waiting import until
 

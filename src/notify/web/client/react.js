@@ -54,21 +54,27 @@ const notYet = () => Promise.reject(new Error("There is no inbox before NotifyPr
 class Lists {
   /** @type {Options["getToken"]} As last rendered. */
   getToken;
+  /** The filters of the provider's own. */
+  main;
   #open;
   /** @type {Map<string, Held>} */
   #held = new Map();
 
-  /** @param {(filters: Filters, lists: Lists) => Inbox} open */
-  constructor(open) {
+  /** @param {string} main @param {(filters: Filters, lists: Lists) => Inbox} open */
+  constructor(main, open) {
+    this.main = main;
     this.#open = open;
   }
 
   /** @param {string} key its filters, as JSON @returns {[inbox: Inbox, release: () => void]} */
   hold(key) {
+    // First the one that stays: the connection is that of the first.
+    const releaseMain = key === this.main ? () => {} : this.hold(this.main)[1];
     const held = this.#held.get(key) ?? { inbox: this.#open(JSON.parse(key), this), holders: 0 };
     this.#held.set(key, held);
     held.holders++;
     const release = () => {
+      releaseMain();
       held.holders--;
       // Not at once: StrictMode mounts again in the same breath, and so does the next page.
       queueMicrotask(() => {
@@ -91,13 +97,13 @@ export function NotifyProvider({ children, inbox: own, ...options }) {
   const key = JSON.stringify([rest, !!getToken, turn]);
   const lists = useMemo(() => {
     const [fixed, hasToken] = JSON.parse(key);
-    return new Lists((filters, lists) =>
+    return new Lists(JSON.stringify(fixed.filters ?? {}), (filters, lists) =>
       connect({ ...fixed, filters, ...(hasToken && { getToken: () => lists.getToken?.() }) }),
     );
   }, [key]);
   // Before any effect connects.
   useInsertionEffect(() => void (lists.getToken = getToken), [lists, getToken]);
-  const connected = useHeld(own === undefined ? lists : null, JSON.stringify(rest.filters ?? {}));
+  const connected = useHeld(own === undefined ? lists : null, lists.main);
   const inbox = own === undefined ? connected : own;
 
   // Somebody else has logged in: theirs is another inbox. Who names the user does this by naming another.
