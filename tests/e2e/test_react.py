@@ -38,9 +38,7 @@ class App:
         self.page.goto(website.url)
         self.page.evaluate("import('/react-page.js')")
 
-    def show(
-        self, url: str, user: str | None, *, how: str = "show", lists: list[Any] | None = None, **more: Any
-    ) -> Any:
+    def show(self, url: str, user: str | None, *, how: str = "show", lists: list[Any] | None = None) -> Any:
         properties = {"user": user, "lists": lists or [None], "options": {"url": url}}
         return self.page.evaluate(f"(properties) => {how}(properties)", properties)
 
