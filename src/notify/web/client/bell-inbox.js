@@ -455,7 +455,7 @@ export class NotifyInbox extends NotifyElement {
     if (this.life.signal.aborted) return;
     const reason = error.problem ? error.message : this.speech.say("noAnswer");
     const text = this.speech.say("refused", { reason });
-    const close = make("button", { class: "plain", type: "button", "aria-label": this.speech.say("close") }, icon("close"));
+    const close = make("button", { class: "plain", type: "button", "aria-label": this.speech.say("close") }, icon("cross"));
     const end = () => (this.#notice.hidden = true);
     close.addEventListener("click", () => {
       end();
@@ -589,7 +589,7 @@ function snoozesFrom(now) {
   return [
     { name: "snoozeHour", until: new Date(now.getTime() + 3_600_000) },
     { name: "snoozeTomorrow", until: morning(1) },
-    // Monday, where weeks of work begin.
-    { name: "snoozeWeek", until: morning(((8 - now.getDay()) % 7) || 7) },
+    // A Monday, and on a Sunday not the one that is tomorrow.
+    { name: "snoozeWeek", until: morning(now.getDay() ? 8 - now.getDay() : 8) },
   ];
 }
