@@ -94,7 +94,9 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 
 @pytest.fixture
-def new_tab(context: BrowserContext, website: Website, service: Service, inbox: Inbox) -> Iterator[Callable[..., BellTab]]:
+def new_tab(
+    context: BrowserContext, website: Website, service: Service, inbox: Inbox
+) -> Iterator[Callable[..., BellTab]]:
     tabs: list[BellTab] = []
 
     def new(**how: str) -> BellTab:
@@ -183,7 +185,13 @@ def test_everything_can_be_done_with_the_keyboard(new_tab: Callable[..., BellTab
         assert tab.focus() == "Notifications, 3 unread"
     press("ArrowDown")
     until(lambda: tab.focus() == "first", what="the focus")
-    for key, title in (("ArrowDown", "second"), ("End", "third"), ("ArrowDown", "third"), ("ArrowUp", "second"), ("Home", "first")):
+    for key, title in (
+        ("ArrowDown", "second"),
+        ("End", "third"),
+        ("ArrowDown", "third"),
+        ("ArrowUp", "second"),
+        ("Home", "first"),
+    ):
         press(key)
         assert tab.focus() == title
     # In a notification: its title, its actions and its menu, and then out of the list.
@@ -486,7 +494,14 @@ def test_every_state_is_shown_and_can_be_left(
     tab.page.unroute("**/v1/stream?*")
     tab.page.get_by_role("button", name="Try again").click()
     expect(tab.page.locator("[part=banner]")).to_be_hidden()
-    tab.page.route("**/v1/notifications?*", lambda route: route.fulfill(status=422, json=_REFUSED | {"status": 422}, headers={"Access-Control-Allow-Origin": "*", "Content-Type": "application/problem+json"}))
+    tab.page.route(
+        "**/v1/notifications?*",
+        lambda route: route.fulfill(
+            status=422,
+            json=_REFUSED | {"status": 422},
+            headers={"Access-Control-Allow-Origin": "*", "Content-Type": "application/problem+json"},
+        ),
+    )
     tab.page.get_by_role("tab", name="Unread").click()
     expect(tab.page.get_by_text("Notifications could not be loaded")).to_be_visible()
     tab.page.unroute("**/v1/notifications?*")
@@ -532,7 +547,9 @@ def test_the_menu_of_a_notification_does_what_it_says(new_tab: Callable[..., Bel
 def test_links_lead_to_the_web_only_and_the_application_may_go_its_own_way(
     new_tab: Callable[..., BellTab], inbox: Inbox, website: Website
 ) -> None:
-    inbox.send("link", url="/elsewhere", actions=[{"label": "Go", "url": "/go"}, {"label": "Do", "id": "do"}], progress=0.25)
+    inbox.send(
+        "link", url="/elsewhere", actions=[{"label": "Go", "url": "/go"}, {"label": "Do", "id": "do"}], progress=0.25
+    )
     tab = new_tab(tag="notify-inbox")
     expect(tab.item("link").get_by_role("link", name="link")).to_have_attribute("href", "/elsewhere")
     bar = tab.item("link").get_by_role("progressbar")

@@ -6,7 +6,7 @@ import { renderToString } from "react-dom/server.browser";
 import { connect } from "../../src/notify/web/client/notify.js";
 import { NotifyProvider, useInbox, useNotifications, useUnreadCount } from "../../src/notify/web/client/react.js";
 
-Object.assign(globalThis, { version, connect, rendered: { unread: 0, lists: [] }, trouble: [] });
+Object.assign(globalThis, { version, connect, asked: 0, rendered: { unread: 0, lists: [] }, trouble: [] });
 
 function Unread() {
   rendered.unread++;
@@ -25,27 +25,30 @@ function List({ of, filters }) {
 function App({ lists = [null], user, options, inbox }) {
   const how = inbox === undefined ? { getToken: () => tokenOf(globalThis.user ?? user), ...(user && { user }), ...options } : { inbox };
   return (
-    <StrictMode>
-      <NotifyProvider {...how}>
-        <Unread />
-        {lists.map((filters, place) => (
-          <List key={place} of={user} filters={filters ?? undefined} />
-        ))}
-      </NotifyProvider>
-    </StrictMode>
+    <NotifyProvider {...how}>
+      <Unread />
+      {lists.map((filters, place) => (
+        <List key={place} of={user} filters={filters ?? undefined} />
+      ))}
+    </NotifyProvider>
   );
 }
 
-const tokenOf = async (user) => (await fetch(`/token?user=${user}&seconds=${globalThis.seconds ?? 900}`)).text();
+const tokenOf = async (user) => ++asked && (await fetch(`/token?user=${user}&seconds=${globalThis.seconds ?? 900}`)).text();
+const strict = (props) => (
+  <StrictMode>
+    <App {...props} />
+  </StrictMode>
+);
 const container = document.body.appendChild(document.createElement("div"));
 let root;
 
-globalThis.show = (props) => (root ??= createRoot(container)).render(<App {...props} />);
+globalThis.show = (props) => (root ??= createRoot(container)).render(strict(props));
 globalThis.leave = () => root.unmount();
 globalThis.hydrate = (props) => {
-  container.innerHTML = renderToString(<App {...props} />);
+  container.innerHTML = renderToString(strict(props));
   const served = container.innerHTML;
-  root = hydrateRoot(container, <App {...props} />, { onRecoverableError: (error) => trouble.push(error.message) });
+  root = hydrateRoot(container, strict(props), { onRecoverableError: (error) => trouble.push(error.message) });
   return served;
 };
 globalThis.renderAlone = () => renderToString(<Unread />);

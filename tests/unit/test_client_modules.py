@@ -41,5 +41,6 @@ def test_as_an_npm_package_it_has_the_version_of_the_service_and_only_files_that
 
 
 def test_what_is_served_is_what_pages_import_and_their_types() -> None:
-    assert {"notify.js", "notify.min.js", "notify.d.ts"} <= set(client_files())
+    for name in ("notify", "react"):
+        assert {f"{name}.js", f"{name}.min.js", f"{name}.d.ts"} <= set(client_files())
     assert not {"package.json", "tsconfig.json"} & set(client_files())
