@@ -31,7 +31,7 @@ def build_example() -> None:
 def running_example(port: int, environment: Mapping[str, str]) -> Iterator[list[str]]:
     """Gives what it has printed, once it has ended."""
     printed: list[str] = []
-    command = [NODE, "node_modules/next/dist/bin/next", "start", "--hostname", "127.0.0.1", "--port", str(port)]
+    command = [str(NODE), "node_modules/next/dist/bin/next", "start", "--hostname", "127.0.0.1", "--port", str(port)]
     given = {**os.environ, **environment, "NEXT_TELEMETRY_DISABLED": "1"}
     with tempfile.TemporaryFile("w+") as output:
         process = subprocess.Popen(
