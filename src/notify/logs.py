@@ -12,7 +12,10 @@ from structlog.typing import Processor
 __all__ = ("configure",)
 
 
-def configure(level: str, style: Literal["auto", "text", "json"], stream: TextIO = sys.stderr) -> None:
+def configure(
+    level: str, style: Literal["auto", "text", "json"], stream: TextIO = sys.stderr, *, is_final: bool = False
+) -> None:
+    """What is final is not looked up again for each line."""
     as_text = style == "text" or (style == "auto" and stream.isatty())
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -32,7 +35,7 @@ def configure(level: str, style: Literal["auto", "text", "json"], stream: TextIO
         processors=[*shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.WriteLoggerFactory(stream),
-        cache_logger_on_first_use=False,
+        cache_logger_on_first_use=is_final,
     )
     # What libraries log through the standard library joins in, from warnings on.
     handler = logging.StreamHandler(stream)

@@ -1,5 +1,6 @@
 """Who may call what: every route of the routing table with every kind of credential. A route without a row fails."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, cast
 
@@ -200,6 +201,30 @@ async def test_a_revoked_key_opens_nothing(world: World) -> None:
     assert await world.statuses(usable, bearer(made.json()["key"])) == right(usable)
     await world.admin.delete(f"/v1/apps/default/keys/{made.json()['id']}")
     assert await world.statuses(CLOSED, bearer(made.json()["key"])) == all_of(401)
+
+
+@pytest.mark.parametrize(
+    ("path", "ends"),
+    [
+        ("/v1/tokens/revoke", lambda made: {"token": made}),
+        ("/v1/users/sign-out", lambda _: ALICE),
+    ],
+)
+async def test_a_token_that_was_revoked_opens_nothing(world: World, path: str, ends: Callable[[str], Any]) -> None:
+    made = await token(world.admin, "alice", "inbox inbox:read send")
+    assert (await world.call("GET /v1/notifications", bearer(made))).status_code == 200
+    assert (await world.admin.post(path, json=ends(made))).status_code == 204
+    # As with one that has expired, the stream says so in words that an `EventSource` hears.
+    assert await world.statuses(CLOSED, bearer(made)) == all_of(401) | {"GET /v1/stream": 200}
+    assert '"reason":"auth"' in (await world.call("GET /v1/stream", bearer(made))).text
+
+
+async def test_nothing_of_a_disabled_app_opens_anything(world: World) -> None:
+    secret = await app(world.admin, "shop")
+    everything = await key(world.admin, "send", "inbox", "admin", app_id="shop")
+    assert (await world.admin.patch("/v1/apps/shop", json={"enabled": False})).status_code == 200
+    for headers in (bearer(everything), bearer(signed(secret, world.clock, app="shop", scope="inbox send"))):
+        assert await world.statuses(CLOSED, headers) == all_of(403)
 
 
 @pytest.mark.parametrize(

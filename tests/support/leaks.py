@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from io import StringIO
-from typing import Literal, TextIO, cast
+from typing import Any, Literal, TextIO, cast
 
 import pytest
 
@@ -111,11 +111,10 @@ LOGS = LogSearch()
 _configure = logs.configure
 
 
-def _configure_and_read(level: str, style: Literal["auto", "text", "json"], stream: TextIO | None = None) -> None:
-    _configure(level if stream else "info", style, cast(TextIO, _Tee(LOGS, stream)))
-
-
-logs.configure = _configure_and_read
+def _configure_and_read(
+    level: str, style: Literal["auto", "text", "json"], stream: TextIO | None = None, *, is_final: bool = False
+) -> None:
+    _configure(level if stream else "info", style, cast(TextIO, _Tee(LOGS, stream)), is_final=is_final)
 
 
 @contextmanager
@@ -129,5 +128,7 @@ def shown_in_logs(search: LogSearch) -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def nothing_secret_is_logged() -> Iterator[None]:
     """Made first, and so looked at last: by then all services have stopped."""
+    logs.configure = cast(Any, _configure_and_read)
+    logs.configure("warning", "json")
     yield
     LOGS.check()

@@ -1,6 +1,7 @@
 """From which address a request comes, where proxies stand between."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
@@ -27,7 +28,7 @@ class ClientAddresses:
         written. None on a Unix socket whose proxy says nothing.
         """
         peer = scope["client"]
-        address = None if peer is None else _parsed(peer[0])
+        address = None if peer is None else _peer(peer[0])
         if not self._trusted_proxies or not self._is_trusted(address):
             return address
         for text in reversed(_forwarded_for(scope)):
@@ -65,6 +66,12 @@ def _forwarded_for(scope: Any) -> list[str]:
         if name == _FORWARDED_FOR
         for text in value.decode("latin-1").split(",")
     ]
+
+
+@lru_cache(1024)
+def _peer(text: str) -> Address | None:
+    """The same few again and again, as a rule."""
+    return _parsed(text)
 
 
 def _parsed(text: str) -> Address | None:

@@ -8,6 +8,7 @@ from litestar.types import Scope, Send
 from notify.api.problems import as_problem, refuse
 from notify.api.security_headers import SECURITY_HEADERS
 from notify.core.errors import InternalError, NotFoundError, ProblemError
+from notify.live.transport import IN_CHUNKS
 
 __all__ = ("ANSWERING", "Answering", "answering", "keep_failure")
 
@@ -34,6 +35,8 @@ class Answering:
         kind = message["type"]
         if kind in _BEGINNINGS:
             self.status = message.get("status", _SWITCHING_PROTOCOLS)
+            if IN_CHUNKS in message and self._begun(message["headers"]):
+                return
             message["headers"] = [*message["headers"], *self.headers, *SECURITY_HEADERS]
         elif kind == "websocket.close" and not self.status:
             # All that Litestar says of what fails before a handler has accepted.
@@ -42,6 +45,10 @@ class Answering:
             await refuse("websocket", self, _problem_before_acceptance(failure), self._request_id)
             return
         await self._send(message)
+
+    def _begun(self, headers: list[tuple[bytes, bytes]]) -> bool:
+        begin = getattr(getattr(self._send, "__self__", None), "begin", None)
+        return begin is not None and begin(self.status, headers + self.headers)
 
     def at_once(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> bool:
         """Whether the whole answer could be written here and now, past everything that hands messages on."""

@@ -12,7 +12,7 @@ from notify.api.addresses import address_of
 from notify.api.inputs import header
 from notify.api.verifying import SECRET_ALGORITHM, Verifier
 from notify.core.clock import Clock
-from notify.core.errors import ForbiddenError, InvalidError, UnauthorizedError
+from notify.core.errors import AppDisabledError, ForbiddenError, InvalidError, UnauthorizedError
 from notify.core.identity import DEFAULT_APP, KEY_SCOPES, Caller, Network, Role, hash_key
 from notify.core.ids import uuid7
 from notify.core.names import Origins
@@ -111,12 +111,14 @@ class Authenticator:
             return Caller(DEFAULT_APP, frozenset(KEY_SCOPES), is_operator=True)
         if credential.count(".") == 2:  # noqa: PLR2004 - a JWT has three parts, an API key has one
             return await self._verifier.caller_of(credential, digest, answers_from_memory=answers_from_memory)
-        caller = await self._keys.find(digest)
-        if caller is None:
+        found = await self._keys.find(digest)
+        if found is None:
             raise UnauthorizedError("This API key is unknown or revoked.")
+        caller = found.caller
         if caller.expires_at is not None and caller.expires_at <= self._clock.now().timestamp():
             raise UnauthorizedError("This API key has expired; use the one that replaces it, or make another.")
-        await self._apps.require_enabled(caller.app_id)
+        if not found.is_app_enabled:
+            raise AppDisabledError
         return caller
 
     def _check_origin(self, connection: ASGIConnection[Any, Any, Any, Any], *, opens_live: bool) -> None:

@@ -1,9 +1,9 @@
 """Cross-origin requests: which pages of other origins a browser may let call the service."""
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Collection
 
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
 from notify.api.answering import answering
 from notify.api.client import CLIENT_PATH
@@ -43,15 +43,16 @@ class Cors:
         self._takes_any = ANY_ORIGIN in origins
         self._origins = Origins(origins)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] == ScopeType.HTTP and scope["path"].startswith(CLIENT_PATH):
             # The same for everyone, and a module is imported in no other way.
             answering(scope).headers += _FOR_ANYONE
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
         if scope["type"] != ScopeType.HTTP or self._takes_none:
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
+        return self._check(scope, receive, send)
+
+    async def _check(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
         allowed = self._allowed(headers.get(b"origin"))
         if scope["method"] == "OPTIONS" and b"access-control-request-method" in headers:

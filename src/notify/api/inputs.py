@@ -1,7 +1,7 @@
 """What comes in: JSON bodies and query strings, decoded into Structs, with errors that point at what is wrong."""
 
 import re
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from functools import cache
 from typing import Any, Literal, TypeVar, cast
 from urllib.parse import parse_qsl
@@ -64,18 +64,7 @@ def read_query(request: ASGIConnection[Any, Any, Any, Any], type_: type[T]) -> T
         return cast(T, _empty(cast(Hashable, type_)))
     lists, numbers = _shapes(cast(Hashable, type_))
     values: dict[str, Any] = {}
-    try:
-        pairs = parse_qsl(
-            request.scope["query_string"].decode(),
-            keep_blank_values=True,
-            errors="strict",
-            max_num_fields=_MOST_PARAMETERS,
-        )
-    except ValueError as error:
-        raise InvalidError(
-            f"The query string has to be percent-encoded UTF-8 with at most {_MOST_PARAMETERS} parameters."
-        ) from error
-    for name, value in pairs:
+    for name, value in _pairs(request.scope["query_string"]):
         if name in lists:
             values.setdefault(name, []).append(value)
         elif name in values:
@@ -83,6 +72,20 @@ def read_query(request: ASGIConnection[Any, Any, Any, Any], type_: type[T]) -> T
         else:
             values[name] = _number(value) if name in numbers else value
     return _converted(values, type_)
+
+
+def _pairs(query: bytes) -> Iterable[tuple[str, str]]:
+    try:
+        text = query.decode()
+        if "%" not in text and "+" not in text and text.count("&") < _MOST_PARAMETERS:
+            # As the general way has it, in a fraction of its time.
+            parts = (part.partition("=") for part in text.split("&") if part)
+            return [(name, value) for name, _, value in parts]
+        return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=_MOST_PARAMETERS)
+    except ValueError as error:
+        raise InvalidError(
+            f"The query string has to be percent-encoded UTF-8 with at most {_MOST_PARAMETERS} parameters."
+        ) from error
 
 
 def query_fields(request: ASGIConnection[Any, Any, Any, Any], type_: type[Struct]) -> dict[str, str | list[str]]:

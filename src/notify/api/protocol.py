@@ -91,8 +91,13 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         # A trailer would join the headers, past whatever a proxy in front has checked or set there.
-        if self._in_head:
-            super().on_header(name, value)
+        if not self._in_head:
+            return
+        # The rest is uvicorn's, written here because it runs for each header.
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_chunk_header(self) -> None:
         self._in_lines = True
@@ -117,12 +122,11 @@ class HttpProtocol(HttpToolsProtocol):
         # Of two, a proxy in front may have gone by the other (RFC 9112, 3.2).
         if hosts > 1:
             self._stop(MalformedRequestError())
-        if not self._transports.is_extra(self):
-            super().on_headers_complete()
-            return
-        self.scope["state"] = {**self.app_state, NO_ROOM: True}
+        is_extra = self._transports.is_extra(self)
+        if is_extra:
+            self.scope["state"] = {**self.app_state, NO_ROOM: True}
         super().on_headers_complete()
-        if self.cycle is not None:
+        if is_extra and self.cycle is not None:
             self.cycle.keep_alive = False
 
     def handle_websocket_upgrade(self) -> None:
@@ -181,21 +185,43 @@ class _Cycle(RequestResponseCycle):
         """Writes a whole answer with what every answer says, unless it is one of those that ask for more care. In two
         messages of ASGI each header would be looked at again.
         """
-        is_usual = self.keep_alive and not self.response_started and self.scope["method"] != "HEAD"
-        if not is_usual or self.flow.write_paused or self.disconnected or self.transport.is_closing():
+        if not self._is_usual():
             return False
         self.response_started = self.response_complete = True
         self.waiting_for_100_continue = False
+        self.transport.write(b"".join((*self._head(status, headers), b"\r\n", body)))
+        self.message_event.set()
+        self.on_response()
+        return True
+
+    def begin(self, status: int, headers: list[tuple[bytes, bytes]]) -> bool:
+        """The same for the head of an answer that comes in chunks."""
+        if not self._is_usual():
+            return False
+        self.response_started = self.chunked_encoding = True
+        self.expected_content_length = 0
+        self.waiting_for_100_continue = False
+        self.transport.write(b"".join((*self._head(status, headers), b"transfer-encoding: chunked\r\n\r\n")))
+        return True
+
+    def _is_usual(self) -> bool:
+        return (
+            self.keep_alive
+            and not self.response_started
+            and self.scope["method"] != "HEAD"
+            and not self.flow.write_paused
+            and not self.disconnected
+            and not self.transport.is_closing()
+        )
+
+    def _head(self, status: int, headers: list[tuple[bytes, bytes]]) -> list[bytes]:
         lines = [STATUS_LINE[status]]
         for name, value in self.default_headers:
             lines += name, b": ", value, b"\r\n"
         for name, value in headers:
             lines += name, b": ", value, b"\r\n"
-        lines += SECURITY_LINES, b"\r\n", body
-        self.transport.write(b"".join(lines))
-        self.message_event.set()
-        self.on_response()
-        return True
+        lines.append(SECURITY_LINES)
+        return lines
 
     async def send(self, message: ASGISendEvent) -> None:
         # uvloop refuses to write to who has left, and tells uvicorn that they have only a moment later.

@@ -92,7 +92,7 @@ class RateLimits:
     def spend_creates(self, app_id: str, asked: Create, user_ids: list[str]) -> None:
         """A create that names these users: for all of them, or for none."""
         limit = self._recipients
-        if limit is None:
+        if limit is None or (len(user_ids) == 1 and limit.buckets.take((app_id, user_ids[0])) >= 0):
             return
         keys: dict[Hashable, str] = {(app_id, user_id): user_id for user_id in user_ids}
         busy = limit.buckets.take_each(keys)

@@ -30,7 +30,7 @@ _DEMO_USER = "demo"
 def serve(*, workers: int, reload: bool) -> None:
     """Run the service in the foreground until Ctrl-C or SIGTERM."""
     settings = found_settings()
-    logs.configure(settings.log_level, settings.log_format)
+    logs.configure(settings.log_level, settings.log_format, is_final=True)
     # By default SIGTERM would end us without stopping a database that is being started.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     with bound_socket(settings) as listening, ready_database(settings, alone=True) as surroundings:

@@ -123,7 +123,7 @@ def serve_reloading(settings: Settings, listening: socket.socket) -> None:
 def work(listening: socket.socket) -> None:
     """What a child process does; it finds what it needs in the environment."""
     settings = found_settings()
-    logs.configure(settings.log_level, settings.log_format)
+    logs.configure(settings.log_level, settings.log_format, is_final=True)
     server = _Server(Service(settings), None)
     threading.Thread(target=_leave_with_parent, name="parent", daemon=True).start()
     server.run(sockets=[listening])
@@ -186,6 +186,7 @@ def configured(app: object, settings: Settings, metrics: Metrics) -> uvicorn.Con
         ws_ping_interval=settings.heartbeat_seconds,
         ws_ping_timeout=settings.heartbeat_timeout_seconds,
         lifespan="on",
+        interface="asgi3",
         log_config=None,
         access_log=False,  # it would print query strings; the envelope logs each request
         server_header=False,

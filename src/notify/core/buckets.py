@@ -2,7 +2,7 @@
 
 import math
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable
+from collections.abc import Collection, Hashable
 from typing import Generic, TypeVar
 
 from msgspec import Struct
@@ -69,14 +69,11 @@ class Buckets(Generic[K]):
             del buckets[oldest]
         return left if left > 0 else 0.0
 
-    def take_each(self, keys: Iterable[K]) -> list[K]:
+    def take_each(self, keys: Collection[K]) -> list[K]:
         """Takes a token from each of these buckets, or none from any: those that are empty are returned."""
-        wanted = list(keys)
-        if len(wanted) == 1:
-            return wanted if self.take(wanted[0]) < 0 else []
-        empty = [key for key in wanted if self.left(key) < 1 - _ROUNDING]
+        empty = [key for key in keys if self.left(key) < 1 - _ROUNDING]
         if not empty:
-            for key in wanted:
+            for key in keys:
                 self.take(key)
         return empty
 

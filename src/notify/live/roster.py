@@ -55,6 +55,7 @@ class Roster:
     ) -> None:
         self._clock = clock
         self._metrics = metrics
+        self._open = {name: metrics.connections.labels(name) for name in ("sse", "websocket")}
         self._keep_alive_seconds = keep_alive_seconds
         self._send_timeout_seconds = send_timeout_seconds
         self._most_per_user = most_per_user
@@ -84,7 +85,7 @@ class Roster:
 
     def add(self, connection: Connection) -> None:
         self._connections[connection.session] = connection
-        self._metrics.connections.labels(connection.transport).inc()
+        self._open[connection.transport].inc()
         source = connection.visitor.source
         if source is not None:
             self._from[source] = self._from.get(source, 0) + 1
@@ -95,7 +96,7 @@ class Roster:
 
     def remove(self, connection: Connection) -> None:
         if self._connections.pop(connection.session, None) is not None:
-            self._metrics.connections.labels(connection.transport).dec()
+            self._open[connection.transport].dec()
             self._one_less(connection.visitor.source)
             if self.watcher is not None:
                 self.watcher.closed(connection)

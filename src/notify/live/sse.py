@@ -14,7 +14,7 @@ from notify.live.encoding import Flashed
 from notify.live.feed import Step
 from notify.live.messages import ByeData, ByeReason, InboxData, TokenData
 from notify.live.tail import LiveEvent
-from notify.live.transport import Chunks, dropping, serve_later
+from notify.live.transport import IN_CHUNKS, Chunks, dropping, serve_later
 from notify.store.rows import InboxState
 from notify.store.snapshots import Snapshot
 
@@ -154,7 +154,7 @@ class EventStream:
         self._types = types
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
-        await send({"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS})
+        await send(_start())
         self._drop = dropping(scope)
         serve_later(scope, self._serve)
 
@@ -180,5 +180,9 @@ class Farewell:
         self._body = frames.retry(retry_ms) + frames.plain("bye", ByeData(reason))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
-        await send({"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS})
+        await send(_start())
         await send({"type": "http.response.body", "body": self._body, "more_body": False})
+
+
+def _start() -> Any:
+    return {"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS, IN_CHUNKS: True}

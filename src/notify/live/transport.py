@@ -8,12 +8,15 @@ from typing import Any
 
 from litestar.types import Receive, Scope, Send
 
-__all__ = ("MORE", "SERVE", "TRANSPORT", "Chunks", "dropping", "serve_later", "transport_of")
+__all__ = ("IN_CHUNKS", "MORE", "SERVE", "TRANSPORT", "Chunks", "dropping", "serve_later", "transport_of")
 
 SERVE = "notify_serve"
 TRANSPORT = "notify_transport"
 MORE = "notify_more"
 """In a message to a WebSocket: more follows at once, so it need not leave alone. Other servers than ours ignore it."""
+
+IN_CHUNKS = "notify_in_chunks"
+"""In the beginning of an answer: its headers are ours, and its length is not known. Other servers ignore this too."""
 
 _OF_UVICORN = ("flow", "transport")
 

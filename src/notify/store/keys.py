@@ -1,6 +1,6 @@
 """The API keys of apps."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -21,7 +21,7 @@ from notify.store.resources import Repository, Resources
 from notify.store.sessions import Revocation
 from notify.store.tables import ApiKeyRow
 
-__all__ = ("ApiKey", "Keys", "NewApiKey")
+__all__ = ("ApiKey", "FoundKey", "Keys", "NewApiKey")
 
 _USE_IS_NEWS_AFTER = timedelta(minutes=1)
 
@@ -51,6 +51,11 @@ class NewApiKey(Struct, frozen=True):
     allowed_addresses: list[str] | None
     types: list[str] | None
     key: str
+
+
+class FoundKey(Struct, frozen=True):
+    caller: Caller
+    is_app_enabled: bool
 
 
 class _Keys(Repository[ApiKeyRow]):
@@ -157,10 +162,10 @@ class Keys:
         fields: dict[str, Any] = {**made, "scopes": _scopes(made["scopes"])}
         return NewApiKey(**fields, key=new.key)
 
-    async def find(self, key_hash: bytes) -> Caller | None:
-        return await self._leases.get(key_hash)
+    def find(self, key_hash: bytes) -> Awaitable[FoundKey | None]:
+        return self._leases.get(key_hash)
 
-    async def _read(self, key_hash: bytes) -> Caller | None:
+    async def _read(self, key_hash: bytes) -> FoundKey | None:
         now = self._clock.now()
         rows = await self._database.fetch("find_key", key_hash, now - _USE_IS_NEWS_AFTER)
         if not rows:
@@ -168,7 +173,7 @@ class Keys:
         (row,) = rows
         if row["use_is_news"]:
             await self._database.execute("use_key", row["id"], now, now - _USE_IS_NEWS_AFTER)
-        return Caller(
+        caller = Caller(
             row["app_id"],
             frozenset(row["scopes"]),
             key_id=row["id"],
@@ -176,6 +181,7 @@ class Keys:
             types=None if row["types"] is None else tuple(row["types"]),
             allowed_addresses=networks(row["allowed_addresses"]),
         )
+        return FoundKey(caller, row["enabled"])
 
 
 def _scopes(scopes: list[str]) -> list[KeyScope]:
