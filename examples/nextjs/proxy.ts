@@ -10,6 +10,8 @@ export function proxy(request: NextRequest) {
     `script-src 'self' 'nonce-${nonce}' 'strict-dynamic'${isDevelopment ? " 'unsafe-eval'" : ""}`,
     `style-src 'self'${isDevelopment ? " 'unsafe-inline'" : ""}`,
     `connect-src 'self' ${NOTIFY_URL} ${NOTIFY_URL.replace(/^http/, "ws")}`,
+    // Those of its own error messages.
+    ...(isDevelopment ? ["font-src 'self'"] : []),
     "img-src 'self' https: data:",
     "form-action 'self'",
     "base-uri 'none'",

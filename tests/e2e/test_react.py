@@ -38,9 +38,8 @@ class App:
         self.page.goto(website.url)
         self.page.evaluate("import('/react-page.js')")
 
-    def show(self, url: str, user: str | None, *, how: str = "show", lists: list[Any] | None = None) -> Any:
-        properties = {"user": user, "lists": lists or [None], "options": {"url": url}}
-        return self.page.evaluate(f"(properties) => {how}(properties)", properties)
+    def show(self, url: str, user: str | None, *, how: str = "show", **more: Any) -> Any:
+        return self.page.evaluate(f"(how) => {how}(how)", {"user": user, "options": {"url": url}, **more})
 
     def run(self, code: str) -> Any:
         return self.page.evaluate(f"async () => {{ {code} }}")
@@ -191,10 +190,11 @@ def test_another_user_gets_another_inbox_and_never_sees_the_first_ones(
         app.wait(1, "alice's")
         app.show(bob.url, bob.name, lists=[{"status": "unread"}])
     else:
-        app.run(f"globalThis.user = {json.dumps(alice.name)}; globalThis.seconds = 3")
-        app.show(alice.url, None)
+        app.run("globalThis.seconds = 3")
+        app.show(alice.url, None, loggedIn=alice.name)
         app.wait(1, "alice's")
-        app.run(f"globalThis.user = {json.dumps(bob.name)}")
+        # Nothing but the function has changed.
+        app.show(alice.url, None, loggedIn=bob.name)
     app.wait(1, "bob's")
     until(lambda: (len(alice.sessions()), len(bob.sessions())) == (0, 1), what="one inbox")
     seen = app.run("return rendered.lists")

@@ -22,8 +22,8 @@ function List({ of, filters }) {
   return <p data-status={list.status}>{titles.join()}</p>;
 }
 
-function App({ lists = [null], user, options, inbox }) {
-  const how = inbox === undefined ? { getToken: () => tokenOf(globalThis.user ?? user), ...(user && { user }), ...options } : { inbox };
+function App({ lists = [null], user, loggedIn = user, options, inbox }) {
+  const how = inbox === undefined ? { getToken: () => tokenOf(loggedIn), ...(user && { user }), ...options } : { inbox };
   return (
     <NotifyProvider {...how}>
       <Unread />

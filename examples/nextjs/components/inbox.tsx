@@ -44,7 +44,7 @@ export function Inbox() {
           <Item key={item.id} item={item} {...marks} />
         ))}
       </ul>
-      {!items.length && <p className="empty">{isLoading ? "Loading …" : "There is nothing here."}</p>}
+      {!items.length && <p className="empty">{isLoading || !position ? "Loading …" : "There is nothing here."}</p>}
       {hasMore && (
         <button className="quiet" disabled={isLoading} onClick={() => void loadMore()}>
           Show more
