@@ -250,8 +250,10 @@ export class NotifyInbox extends NotifyElement {
     set(this.#feed, "aria-busy", isLoading);
     this.#skeleton.hidden = !isWaiting && !(isLoading && hasMore && listed.length);
     this.#skeleton.classList.toggle("one", !!listed.length);
-    if (isStopped) this.#showState("stopped", reason);
-    else if (hasFailed) this.#showState("failed");
+    if (isStopped) {
+      this.#tabs.hidden = this.#notice.hidden = true;
+      this.#showState("stopped", reason);
+    } else if (hasFailed) this.#showState("failed");
     else if (!isWaiting && !listed.length) this.#showState("empty");
     else this.#state.hidden = true;
     set(this.#readAll, "hidden", isStopped || ["archived", "snoozed", "read"].includes(filters.status ?? ""));
