@@ -4,6 +4,7 @@ import itertools
 import json
 import re
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from support.websites import Tab, Website
 
 AXE = Path(__file__).parents[2] / "scripts" / "javascript" / "node_modules" / "axe-core" / "axe.min.js"
 _users = (f"bell-{n}" for n in itertools.count(1))
+_NOTHING = "all caught up"
 _REFUSED = {"type": "/problems/forbidden", "detail": "No, not this one.", "status": 403}
 
 
@@ -88,7 +90,7 @@ def inbox(service: Service) -> Inbox:
 
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
-    context = browser.new_context()
+    context = browser.new_context(reduced_motion="reduce")
     yield context
     context.close()
 
@@ -219,6 +221,18 @@ def test_everything_can_be_done_with_the_keyboard(new_tab: Callable[..., BellTab
     press("Enter")
     expect(tab.item("second")).to_have_accessible_name("second")
     assert tab.heard("notify-select")[0][1]["title"] == "second"
+    opened = [name for name, *_ in tab.run("return heard") if name in {"notify-open", "notify-close"}]
+    assert opened == ["notify-open", "notify-close"] * 2 + ["notify-open"]
+
+
+def test_from_the_tabs_the_keyboard_leads_into_the_list_and_behind_the_panel_nobody_gets_lost(
+    new_tab: Callable[..., BellTab], inbox: Inbox
+) -> None:
+    id_ = inbox.send("third", actions=[{"label": "Accept", "id": "yes"}])
+    inbox.post(f"/v1/notifications/{id_}/archive")
+    tab = new_tab(settings="")
+    press = tab.page.keyboard.press
+    tab.button.click()
     tab.page.get_by_role("tab", name="All").focus()
     press("ArrowRight")
     press("ArrowRight")
@@ -230,17 +244,12 @@ def test_everything_can_be_done_with_the_keyboard(new_tab: Callable[..., BellTab
     tab.page.get_by_role("button", name="Settings").focus()
     press("Enter")
     assert len(tab.heard("notify-settings")) == 1
-    # Behind the panel nobody gets lost.
     tab.run("const after = document.createElement('button'); after.textContent = 'after'; document.body.append(after)")
     tab.item("third").focus()
-    for _ in range(3):
+    for _ in range(4):
         press("Tab")
     assert tab.focus() == "after"
     expect(tab.button).to_have_attribute("aria-expanded", "false")
-    assert [name for name, *_ in tab.run("return heard") if name in {"notify-open", "notify-close"}] == [
-        "notify-open",
-        "notify-close",
-    ] * 3
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -249,11 +258,11 @@ def test_axe_finds_nothing_to_object_to_in_any_state(
 ) -> None:
     require(AXE.is_file(), "axe-core (`make javascript` installs it)")
     tab = new_tab(settings="", lang="en")
-    tab.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    tab.page.emulate_media(color_scheme=scheme)
     tab.page.evaluate(AXE.read_text())
     _check(tab, "closed")
     tab.button.click()
-    expect(tab.page.get_by_text("You’re all caught up")).to_be_visible()
+    expect(tab.page.locator("[part=state]")).to_contain_text(_NOTHING)
     _check(tab, "empty")
     inbox.send("plain", body="a body", url="/somewhere")
     inbox.send("going on", progress=0.4)
@@ -282,7 +291,7 @@ def test_axe_finds_nothing_to_object_to_in_any_state(
     expect(tab.page.locator("[part~=toast]")).to_be_visible()
     _check(tab, "toast")
     tab.run("bell.inbox.logOut(); bell.show()")
-    expect(tab.page.get_by_text("You are logged out")).to_be_visible()
+    expect(tab.page.locator("[part=state]")).to_contain_text("You are logged out")
     _check(tab, "stopped")
 
 
@@ -290,9 +299,16 @@ def _check(tab: BellTab, state: str) -> None:
     violations = tab.run(
         """const { violations, passes } = await axe.run(document, { resultTypes: ["violations"] });
         if (passes.length < 10) throw new Error("nothing was checked");
-        return violations.map(({ id, help, nodes }) => [id, help, nodes.map(({ html, failureSummary }) => [html, failureSummary])]);"""
+        const about = ({ html, failureSummary }) => [html, failureSummary];
+        return violations.map(({ id, nodes }) => [id, nodes.map(about)]);"""
     )
     assert violations == [], state
+
+
+def _box(locator: Locator) -> dict[str, float]:
+    box = locator.bounding_box()
+    assert box
+    return {"x": box["x"], "y": box["y"], "width": box["width"], "height": box["height"]}
 
 
 def test_right_to_left_and_in_arabic_it_is_itself_in_a_mirror(new_tab: Callable[..., BellTab], inbox: Inbox) -> None:
@@ -306,10 +322,9 @@ def test_right_to_left_and_in_arabic_it_is_itself_in_a_mirror(new_tab: Callable[
     tab.button.click()
     expect(tab.page.get_by_role("heading", name="الإشعارات")).to_be_visible()
     item = tab.items.first
-    avatar, more = item.locator("[part=avatar]").bounding_box(), item.locator("[part=more]").bounding_box()
-    assert avatar and more and avatar["x"] > more["x"]
-    panel, button = tab.page.locator("[part=panel]").bounding_box(), tab.button.bounding_box()
-    assert panel and button and panel["x"] >= 0 and panel["x"] + panel["width"] <= 1280
+    assert _box(item.locator("[part=avatar]"))["x"] > _box(item.locator("[part=more]"))["x"]
+    panel = _box(tab.page.locator("[part=panel]"))
+    assert 0 <= panel["x"] <= 1280 - panel["width"]
     tab.page.get_by_role("tab", name="الكل").focus()
     tab.page.keyboard.press("ArrowLeft")
     assert tab.focus().startswith("غير مقروءة")
@@ -360,18 +375,16 @@ def test_what_arrives_does_not_move_what_is_being_read(new_tab: Callable[..., Be
     list_ = tab.page.locator("[part=list]")
     list_.evaluate("(list) => (list.scrollTop = 400)")
     reading = tab.item("old 22")
-    before = reading.bounding_box()
+    before = _box(reading)["y"]
     inbox.send_many(["new 1", "new 2"])
     inbox.send("new 3", body="which is higher than the others, since it has a text " * 5)
     pill = tab.page.get_by_role("button", name="3 new")
     expect(pill).to_be_visible()
-    after = reading.bounding_box()
-    assert before and after and abs(before["y"] - after["y"]) < 2
+    assert _box(reading)["y"] == pytest.approx(before, abs=2)
     # Nor does what goes, or comes back to the top.
-    tab.run(f"await bell.inbox.remove(bell.inbox.items.find(({{ title }}) => title === 'new 2').id)")
+    tab.run("await bell.inbox.remove(bell.inbox.items.find(({ title }) => title === 'new 2').id)")
     expect(tab.page.get_by_role("button", name="2 new")).to_be_visible()
-    after = reading.bounding_box()
-    assert after and abs(before["y"] - after["y"]) < 2
+    assert _box(reading)["y"] == pytest.approx(before, abs=2)
     tab.page.get_by_role("button", name="2 new").click()
     assert list_.evaluate("(list) => list.scrollTop") == 0
     assert tab.focus() == "new 3"
@@ -387,10 +400,11 @@ def test_seen_is_what_was_in_view_for_a_second_in_a_tab_that_is_looked_at(
     inbox.send_many([f"{n}" for n in range(40)])
     tab = new_tab()
     expect(tab.button).to_have_accessible_name("Notifications, 40 unread")
-    tab.page.clock.install()
     _be(tab, "hidden")
     tab.button.click()
     expect(tab.item("39")).to_be_in_viewport()
+    tab.page.clock.install()
+    tab.page.clock.pause_at(datetime.now(UTC) + timedelta(minutes=1))
     tab.page.clock.fast_forward(5_000)
     _be(tab, "visible")
     tab.page.clock.fast_forward(900)
@@ -449,7 +463,7 @@ def test_toasts_tell_of_what_arrives_while_the_panel_is_closed(new_tab: Callable
     expect(tab.item("in the open panel")).to_be_visible()
     inbox.send("passing", durable=False)
     expect(toasts).to_have_text(["passing"])
-    expect(tab.item("passing")).to_have_count(1 - 1)
+    expect(tab.item("passing")).to_have_count(0)
     tab.run("bell.hide(); bell.setAttribute('toasts', 'off')")
     tab.page.clock.fast_forward(8_000)
     inbox.send("without a toast")
@@ -480,7 +494,7 @@ def test_every_state_is_shown_and_can_be_left(
     tab = new_tab(tag="notify-inbox")
     expect(tab.page.locator("[part=skeleton]")).to_be_visible()
     website.answers.set()
-    expect(tab.page.get_by_text("You’re all caught up")).to_be_visible()
+    expect(tab.page.locator("[part=state]")).to_contain_text(_NOTHING)
     inbox.send("one")
     tab.wait_shown(["one"])
     context.set_offline(True)
@@ -503,18 +517,18 @@ def test_every_state_is_shown_and_can_be_left(
         ),
     )
     tab.page.get_by_role("tab", name="Unread").click()
-    expect(tab.page.get_by_text("Notifications could not be loaded")).to_be_visible()
+    expect(tab.page.locator("[part=state]")).to_contain_text("Notifications could not be loaded")
     tab.page.unroute("**/v1/notifications?*")
     tab.page.get_by_role("button", name="Try again").click()
     tab.wait_shown(["one"])
     tab.choose("one", "Mark as read")
-    expect(tab.page.get_by_text("Nothing unread")).to_be_visible()
+    expect(tab.page.locator("[part=state]")).to_contain_text("Nothing unread")
     tab.run("bell.inbox.logOut()")
-    expect(tab.page.get_by_text("You are logged out")).to_be_visible()
+    expect(tab.page.locator("[part=state]")).to_contain_text("You are logged out")
     tab.page.get_by_role("button", name="Try again").click()
     tab.wait_shown(["one"])
     inbox.end_sessions()
-    expect(tab.page.get_by_text("Notifications are not available")).to_be_visible()
+    expect(tab.page.locator("[part=state]")).to_contain_text("Notifications are not available")
 
 
 def test_the_menu_of_a_notification_does_what_it_says(new_tab: Callable[..., BellTab], inbox: Inbox) -> None:
@@ -532,7 +546,7 @@ def test_the_menu_of_a_notification_does_what_it_says(new_tab: Callable[..., Bel
     tab.choose("b", "For an hour")
     tab.wait_shown(["c"])
     tab.choose("c", "Delete")
-    expect(tab.page.get_by_text("You’re all caught up")).to_be_visible()
+    expect(tab.page.locator("[part=state]")).to_contain_text(_NOTHING)
     tab.page.get_by_role("tab", name="Archived").click()
     tab.wait_shown(["a"])
     tab.choose("a", "Move to inbox")
@@ -557,8 +571,9 @@ def test_links_lead_to_the_web_only_and_the_application_may_go_its_own_way(
     assert bar.evaluate("(bar) => [bar.value, bar.max]") == [0.25, 1]
     # What the service would refuse, should it come all the same.
     unsafe = tab.run(
-        """const { safeUrl } = await import(new URL("bell-dom.js", performance.getEntriesByType("resource").find(({ name }) => name.endsWith("/bell.js")).name));
-        return ["javascript:alert(1)", "data:text/html,x", " javascript:x", "vbscript:x", "http://[", ""].map(safeUrl);"""
+        f"""const {{ safeUrl }} = await import("{inbox.service.url}/client/bell-dom.js");
+        const urls = ["javascript:alert(1)", "data:text/html,x", " javascript:x", "vbscript:x", "http://[", ""];
+        return urls.map(safeUrl);"""
     )
     assert unsafe == [None] * 6
     tab.item("link").get_by_role("button", name="Do").click()
@@ -579,7 +594,7 @@ def test_pages_make_it_their_own_with_templates_slots_parts_and_variables(
     inbox.send("other")
     tab = new_tab(
         html="""<template slot="item"><p part="mine"><b data-notify="title" data-notify-do="select"></b>
-        <i data-notify="data.order.number"></i><span data-notify-if="body">!</span>
+        <i data-notify="data.order.number"></i> <span data-notify-if="body">!</span>
         <button data-notify-do="toggle-read">toggle</button></p></template>
         <span slot="icon">ring</span><h2 slot="header">News</h2><p slot="empty">Nothing here</p>
         <button slot="settings">tune</button>"""
@@ -617,51 +632,48 @@ def test_ten_thousand_notifications_scroll_with_few_of_them_in_the_page(
 ) -> None:
     for n in range(10):
         inbox.send_many([f"{1000 * n + k}" for k in range(1000)])
-    tab = new_tab(user="")
+    tab = new_tab(user="", tag="notify-inbox")
     tab.run(
-        f"""bell.remove();
-        const {{ connect }} = await import(`{inbox.service.url}/client/notify.js`);
+        f"""const {{ connect }} = await import(`{inbox.service.url}/client/notify.js`);
         const getToken = async () => (await fetch("/token?user={inbox.user}&seconds=900")).text();
-        const list = document.createElement("notify-inbox");
-        list.inbox = connect({{ url: "{inbox.service.url}", getToken, pageSize: 100 }});
-        document.querySelector("main").append(list);
-        globalThis.bell = list;"""
+        bell.inbox = connect({{ url: "{inbox.service.url}", getToken, pageSize: 100 }});"""
     )
     expect(tab.item("9999")).to_be_visible()
-    # As a reader who holds the key down: each time the end comes near, more is loaded.
-    measured = tab.run(
+    # Each time the end comes near, more is loaded.
+    loaded = tab.run(
         """const list = bell.shadowRoot.querySelector("[part=list]");
-        const count = () => bell.shadowRoot.querySelectorAll("*").length;
-        let [most, frames, longest, last] = [0, 0, 0, performance.now()];
-        const deadline = last + 40_000;
-        while (bell.inbox.items.length < 10_000 || list.scrollTop + list.clientHeight < list.scrollHeight - 2) {
-            list.scrollTop += 5_000;
+        for (let frame = 0; frame < 1_000 && bell.inbox.items.length < 1_000; frame++) {
+            list.scrollTop += 2_000;
             await new Promise(requestAnimationFrame);
-            const now = performance.now();
-            [most, frames, longest, last] = [Math.max(most, count()), frames + 1, Math.max(longest, now - last), now];
-            if (now > deadline) break;
         }
-        return { most, frames, longest, items: bell.inbox.items.length, first: bell.inbox.items.at(-1).title };"""
+        return bell.inbox.items.length;"""
     )
-    assert measured["items"] == 10_000, measured
-    assert measured["most"] < 1_500, measured
-    expect(tab.page.get_by_role("article", name=re.compile("^Unread, 0$"))).to_be_in_viewport()
-    smooth = tab.run(
-        """const list = bell.shadowRoot.querySelector("[part=list]");
+    assert loaded >= 1_000
+    measured = tab.run(
+        """while (bell.inbox.getSnapshot().hasMore) await bell.inbox.loadMore();
+        const list = bell.shadowRoot.querySelector("[part=list]");
         const times = [];
-        for (let last = performance.now(), n = 0; n < 120; n++) {
-            list.scrollTop -= 137;
+        let [most, last] = [0, performance.now()];
+        // Slowly, as with a wheel, and then through all of it.
+        for (const step of [...Array(60).fill(-137), ...Array(60).fill(9_000)]) {
+            list.scrollTop += step;
             await new Promise(requestAnimationFrame);
             const now = performance.now();
             times.push(now - last);
             last = now;
+            most = Math.max(most, bell.shadowRoot.querySelectorAll("*").length);
         }
-        return times.sort((one, other) => one - other);"""
+        times.sort((one, other) => one - other);
+        return { items: bell.inbox.items.length, most, median: times[60], longest: times[119] };"""
     )
-    print("frames:", measured, smooth[60], smooth[-1])
-    assert smooth[60] < 34, smooth
-    # Keys reach both ends of it, and what has the focus stays there wherever the list is scrolled to.
+    assert measured["items"] == 10_000
+    assert measured["most"] < 1_500, measured
+    assert measured["median"] < 50, measured
+    # Keys reach both ends, and what has the focus keeps it wherever the list is scrolled to.
     tab.items.first.focus()
+    tab.page.keyboard.press("End")
+    assert tab.focus() == "0"
+    expect(tab.items.last).to_be_in_viewport()
     tab.page.keyboard.press("Home")
     assert tab.focus() == "9999"
     tab.page.locator("[part=list]").evaluate("(list) => (list.scrollTop = 300_000)")
@@ -722,11 +734,12 @@ def test_as_a_sheet_it_fills_a_small_window(new_tab: Callable[..., BellTab], inb
     tab.page.set_viewport_size({"width": 320, "height": 480})
     expect(tab.button).to_have_accessible_name("Notifications, 1 unread")
     tab.button.click()
-    assert tab.page.locator("[part=panel]").bounding_box() == {"x": 0, "y": 0, "width": 320, "height": 480}
+    assert _box(tab.page.locator("[part=panel]")) == {"x": 0, "y": 0, "width": 320, "height": 480}
     assert tab.page.locator("[part=list]").evaluate("(list) => list.scrollWidth <= list.clientWidth")
     small = tab.run(
-        """const all = (root) => [...root.querySelectorAll("*")].flatMap((each) => [each, ...(each.shadowRoot ? all(each.shadowRoot) : [])]);
-        return all(document).filter((each) => each.matches("button, a") && each.getClientRects().length && !each.matches(".title"))
+        """const within = ({ shadowRoot }) => (shadowRoot ? all(shadowRoot) : []);
+        const all = (root) => [...root.querySelectorAll("*")].flatMap((each) => [each, ...within(each)]);
+        return all(document).filter((each) => each.matches("button, a:not(.title)") && each.getClientRects().length)
             .map((each) => [each.outerHTML, each.getBoundingClientRect()])
             .filter(([, { width, height }]) => width < 24 || height < 24);"""
     )
@@ -736,6 +749,18 @@ def test_as_a_sheet_it_fills_a_small_window(new_tab: Callable[..., BellTab], inb
     assert tab.focus().startswith("Notifications")
 
 
-@pytest.mark.skip(reason="docs")
-def test_the_example_of_the_documentation_is_a_working_page() -> None:
-    assert example
+def test_the_example_of_the_documentation_is_a_working_page(
+    context: BrowserContext, website: Website, service: Service, inbox: Inbox
+) -> None:
+    markup = example("docs/bell.md", "<script").replace("https://notify.example.com", service.url)
+    policy = example("docs/bell.md", "script-src").replace("https://notify.example.com", service.url)
+    policy = policy.removeprefix("Content-Security-Policy: ").strip()
+    tab = BellTab(context, website)
+    tab.page.route("**/notify-token", lambda route: route.fulfill(json={"token": website.token_for(inbox.user, 900)}))
+    website.pages["/shop"] = (f"<!doctype html><title>Shop</title>{markup}", policy)
+    tab.page.goto(f"{website.url}/shop")
+    inbox.send("one")
+    expect(tab.button).to_have_accessible_name("Notifications, 1 unread")
+    tab.button.click()
+    tab.wait_shown(["one"])
+    assert tab.trouble == []

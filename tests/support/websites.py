@@ -24,6 +24,10 @@ __all__ = ("HoldingProxy", "Tab", "Website")
 SECRET = "a secret of thirty-two bytes, for tests"
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Shop</title><link rel="icon" href="data:,">
 <script type="module" src="/page.js"></script><main><h1>Shop</h1><output></output></main></html>"""
+_POLICY = (
+    "default-src 'none'; script-src 'self' http://127.0.0.1:*; img-src data:; "
+    "connect-src 'self' http://127.0.0.1:* ws://127.0.0.1:*"
+)
 _SCRIPT = """
 globalThis.heard = [];
 globalThis.begin = async (url, user, options = {}) => {
@@ -80,7 +84,8 @@ class Website(_Server):
 
             def do_GET(self) -> None:
                 asked = urlsplit(self.path)
-                kind, body = "text/html", _PAGE
+                kind = "text/html"
+                body, policy = site.pages.get(asked.path, (_PAGE, _POLICY))
                 if asked.path == "/page.js":
                     kind, body = "text/javascript", _SCRIPT
                 elif asked.path == "/token":
@@ -92,11 +97,7 @@ class Website(_Server):
                 self.send_response(200)
                 self.send_header("Content-Type", f"{kind}; charset=utf-8")
                 self.send_header("Content-Length", str(len(content)))
-                self.send_header(
-                    "Content-Security-Policy",
-                    "default-src 'none'; script-src 'self' http://127.0.0.1:*; img-src data:; "
-                    "connect-src 'self' http://127.0.0.1:* ws://127.0.0.1:*",
-                )
+                self.send_header("Content-Security-Policy", policy)
                 self.end_headers()
                 self.wfile.write(content)
 
@@ -106,6 +107,9 @@ class Website(_Server):
         super().__init__(Handler)
         self.tokens: Counter[str] = Counter()
         """How often a token was asked for, by user."""
+
+        self.pages: dict[str, tuple[str, str]] = {}
+        """Those of a test's own, by path, and their policies."""
 
         self.answers = threading.Event()
         """Unless it is set, whoever asks for a token waits."""

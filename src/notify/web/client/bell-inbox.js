@@ -24,6 +24,7 @@ const TICK_MS = 20_000;
 const BLINK_MS = 1_200;
 const NOTICE_MS = 8_000;
 const SKELETONS = 4;
+const NEAR = 600;
 
 export class NotifyInbox extends NotifyElement {
   /** @override */
@@ -64,6 +65,7 @@ export class NotifyInbox extends NotifyElement {
   /** @type {Notification[]} */
   #news = [];
   #stopHearing = () => {};
+  #isRefused = false;
 
   #heading = make("h2", { class: "heading", part: "heading" });
   #readAll = make("button", { class: "plain read-all", part: "read-all", type: "button" }, icon("check"));
@@ -94,7 +96,11 @@ export class NotifyInbox extends NotifyElement {
     speech: () => this.speech,
     look: () => ({ template: this.itemTemplate, renderItem: this.#renderItem }),
     onRow: (row, isThere) => this.#seen.watch(row, isThere),
-    onMove: () => this.#showPill(),
+    onMove: () => {
+      this.#isRefused = false;
+      this.#showPill();
+      this.#more();
+    },
   });
 
   constructor() {
@@ -189,12 +195,9 @@ export class NotifyInbox extends NotifyElement {
     const { signal } = this.life;
     for (const part of [this.#list, this.#seen, this.#menu, this.#announcer]) part.begin(signal);
     const ticking = setInterval(() => this.#tick(), TICK_MS);
-    const coming = new IntersectionObserver(([entry]) => entry?.isIntersecting && this.#more(), { root: this.#scroller, rootMargin: "600px" });
-    coming.observe(this.#end);
     this.listen(document, "visibilitychange", () => this.#tick());
     signal.addEventListener("abort", () => {
       clearInterval(ticking);
-      coming.disconnect();
       for (const timer of [this.#troubledTimer, this.#noticeTimer, this.#newsTimer]) clearTimeout(timer);
       this.#stopHearing();
       this.#shown = null;
@@ -247,14 +250,17 @@ export class NotifyInbox extends NotifyElement {
     set(this.#feed, "aria-busy", isLoading);
     this.#skeleton.hidden = !isWaiting && !(isLoading && hasMore && listed.length);
     this.#skeleton.classList.toggle("one", !!listed.length);
-    if (isStopped) this.#showState("stopped", reason);
-    else if (hasFailed) this.#showState("failed");
+    if (isStopped) {
+      this.#tabs.hidden = this.#notice.hidden = true;
+      this.#showState("stopped", reason);
+    } else if (hasFailed) this.#showState("failed");
     else if (!isWaiting && !listed.length) this.#showState("empty");
     else this.#state.hidden = true;
     set(this.#readAll, "hidden", isStopped || ["archived", "snoozed", "read"].includes(filters.status ?? ""));
     set(this.#readAll, "disabled", !snapshot.counts.unread);
     this.#showPill();
     this.#seen.look();
+    this.#more();
   }
 
   /** @param {Filters} filters @param {Snapshot} snapshot */
@@ -408,18 +414,21 @@ export class NotifyInbox extends NotifyElement {
     this.showSoon();
   }
 
+  /** The next page, when its place comes near. */
   #more() {
     const { inbox } = this;
-    if (!inbox || !this.#shown?.hasMore || this.#shown.isLoading || this.#wanted) return;
-    inbox.loadMore().then(
-      () => requestAnimationFrame(() => this.#isNearEnd && this.#more()),
-      (error) => this.#refuse(error),
-    );
+    if (!inbox || !this.#shown?.hasMore || this.#shown.isLoading || this.#wanted || this.#isRefused || !this.#isNearEnd) return;
+    inbox.loadMore().catch((error) => {
+      // Not again until the reader moves.
+      this.#isRefused = true;
+      this.#refuse(error);
+    });
   }
 
+  /** Measured, since an observer of intersections was found not to tell of some. */
   get #isNearEnd() {
     const { bottom, height } = this.#scroller.getBoundingClientRect();
-    return height > 0 && this.life.signal.aborted === false && this.#end.getBoundingClientRect().top < bottom + 600;
+    return height > 0 && this.#end.getBoundingClientRect().top < Math.min(bottom, window.innerHeight) + NEAR;
   }
 
   async #markAll() {

@@ -94,13 +94,13 @@ export class List {
 
   /** @param {readonly Notification[]} items @param {boolean} hasMore */
   show(items, hasMore) {
-    const anchor = this.#anchor(items);
     const wasFocused = hasFocus(this.#feed);
-    if (items !== this.#items) {
-      const was = this.#items;
-      const place = this.#places.get(this.#current ?? "") ?? 0;
+    const was = this.#items;
+    const place = this.#places.get(this.#current ?? "") ?? 0;
+    if (items !== was) this.#places = new Map(items.map(({ id }, index) => [id, index]));
+    const anchor = this.#anchor();
+    if (items !== was) {
       this.#items = items;
-      this.#places = new Map(items.map(({ id }, index) => [id, index]));
       this.#tops = null;
       if (this.#heights.size > items.length + MOST_GONE) this.#forget();
       if (this.#current && !this.#places.has(this.#current)) this.#current = this.#heir(was, place);
@@ -177,15 +177,14 @@ export class List {
     return Math.max(0, low);
   }
 
-  /** The first row in view that is there afterwards too; none at the top, where what is new is shown. @param {readonly Notification[]} items @returns {Anchor | null} */
-  #anchor(items) {
+  /** The first row in view that is still listed; none at the top, where what is new is shown. @returns {Anchor | null} */
+  #anchor() {
     const { edge, top, height } = this.#view();
     if (!height || (top <= AT_TOP && !this.isHeld)) return null;
-    const stays = items === this.#items ? this.#places : new Set(items.map(({ id }) => id));
     for (const element of this.#feed.children) {
       const { top: upper, bottom } = element.getBoundingClientRect();
       const id = this.#rowOf.get(element)?.notification?.id;
-      if (id && stays.has(id) && bottom > edge && upper < edge + height) return { id, gap: upper - edge };
+      if (id && this.#places.has(id) && bottom > edge && upper < edge + height) return { id, gap: upper - edge };
     }
     return null;
   }
@@ -200,7 +199,7 @@ export class List {
   // What is in the page
 
   #scrolled = () => {
-    this.#arrange(this.#anchor(this.#items));
+    this.#arrange(this.#anchor());
     this.#onMove();
   };
 

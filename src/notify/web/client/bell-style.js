@@ -83,6 +83,7 @@ a { color: inherit; text-decoration: none; cursor: pointer }
 .item .title::before { content: ""; position: absolute; inset: 0 }
 .item .title:hover { text-decoration: none }
 .body { color: var(--_muted); white-space: pre-line; display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: var(--notify-body-lines, 3); overflow: hidden }
+.title, .body, .actor { unicode-bidi: plaintext }
 .meta { display: flex; flex-wrap: wrap; column-gap: 0.375rem; color: var(--_muted); font-size: 0.8125rem }
 .actor:not([hidden]) + .time::before { content: "· " }
 .avatar { position: relative; inline-size: 2.25rem; block-size: 2.25rem; border-radius: 50%; display: grid; place-items: center; flex: none; font-size: 0.8125rem; font-weight: 600; color: var(--_level); background: color-mix(in srgb, var(--_level) 13%, transparent); --_level: var(--_accent) }
@@ -162,7 +163,8 @@ progress::-moz-progress-bar { background: var(--_accent); border-radius: 6px }
   .panel { animation: drop 0.14s ease-out }
 }
 @media (forced-colors: active) {
-  .panel, .menu, .toast, .pill, .count, .action, .avatar, .inbox { border: 1px solid CanvasText }
+  .panel, .menu, .toast, .pill, .count, .action, .avatar { border: 1px solid CanvasText }
+  .tab::after { border-color: Canvas }
   .tab[aria-selected="true"]::after { border-color: Highlight }
   .dot { border-color: Highlight; forced-color-adjust: none }
   .choice:focus { outline: 2px solid Highlight }
