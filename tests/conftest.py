@@ -1,8 +1,12 @@
 """The fixtures that every kind of test may use."""
 
+import os
 import signal
+import subprocess
+import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any, cast
 
 import httpx
@@ -17,6 +21,8 @@ from support.processes import ADMIN, ADMIN_KEY, NotifyProcess
 from support.servers import DEBIAN_15, TestServer, require, running_server
 
 __all__ = ("nothing_secret_is_logged",)
+
+SERVERS = ("embedded", "debian 15")
 
 logs.configure("warning", "json")
 # Whoever runs the tests in the background may have had it ignored, and what they start would inherit that.
@@ -43,12 +49,41 @@ def database_url(embedded_server: TestServer) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(params=["embedded", "debian 15"])
+@pytest.fixture(params=SERVERS)
 def any_database_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """The same on each PostgreSQL that we support: the embedded one, and the oldest."""
     server: TestServer = request.getfixturevalue("embedded_server" if request.param == "embedded" else "debian_server")
     with server.database() as url:
         yield url
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of tests that are the same on each PostgreSQL, one half runs on the one and one half on the other, and after the
+    next commit the other way round; `NOTIFY_TEST_POSTGRESQL=every` runs all on each. What is marked always does.
+    """
+    names_one = any("[" in argument for argument in config.args)
+    if names_one or os.environ.get("NOTIFY_TEST_POSTGRESQL") == "every":
+        return
+    turn = _commits(config.rootpath)
+    left_out = [item for item in items if not _is_its_turn(item, turn)]
+    config.hook.pytest_deselected(items=left_out)
+    for item in left_out:
+        items.remove(item)
+
+
+def _commits(repository: Path) -> int:
+    counted = subprocess.run(
+        ["git", "rev-list", "--count", "HEAD"], cwd=repository, capture_output=True, text=True, check=False
+    )
+    return int(counted.stdout) if counted.returncode == 0 else 0
+
+
+def _is_its_turn(item: pytest.Item, turn: int) -> bool:
+    server = item.callspec.params.get("any_database_url") if hasattr(item, "callspec") else None
+    if server is None or item.get_closest_marker("every_postgresql"):
+        return True
+    name = item.nodeid.replace(server, "")
+    return bool(SERVERS[(zlib.crc32(name.encode()) + turn) % len(SERVERS)] == server)
 
 
 @pytest.fixture

@@ -18,6 +18,8 @@ from support.clock import ManualClock
 from support.invariants import check_inboxes, check_positions, keep_history
 from support.processes import ADMIN, ADMIN_KEY
 
+pytestmark = pytest.mark.every_postgresql
+
 _STATUSES = ("inbox", "archived", "snoozed")
 
 

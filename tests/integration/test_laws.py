@@ -30,6 +30,8 @@ from support.processes import ADMIN, ADMIN_KEY
 from support.servers import TestServer
 from support.waiting import eventually
 
+pytestmark = pytest.mark.every_postgresql
+
 OPEN_SECONDS = float(os.environ.get("NOTIFY_TEST_SECONDS", "2"))
 """How long a producer keeps its transaction open."""
 

@@ -29,6 +29,8 @@ from support.processes import ADMIN, ADMIN_KEY
 from support.servers import TestServer
 from support.waiting import eventually
 
+pytestmark = pytest.mark.every_postgresql
+
 _DESCRIPTION: dict[str, LiteralString] = {
     "relations": """
     SELECT relname, relpersistence

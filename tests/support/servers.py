@@ -62,7 +62,7 @@ def running_server(binaries: Path | None = None) -> Iterator["TestServer"]:
         try:
             yield server
         finally:
-            server.postgres.stop()
+            server.stop()
             LOGS.read((folder / "data" / "postgresql.log").read_text(errors="replace").splitlines())
 
 
@@ -70,8 +70,13 @@ class TestServer:
     __test__ = False
 
     def __init__(self, folder: Path, binaries: Path | None) -> None:
-        self.postgres = EmbeddedPostgres(folder, binaries=binaries, settings=_FAST)
+        # To prove a password takes longer than most of what tests do then.
+        trusting = folder.with_name("trusting.conf")
+        trusting.write_text("local all all trust\nhost all all 127.0.0.1/32 trust\n")
+        settings = _FAST | {"hba_file": str(trusting)}
+        self.postgres = EmbeddedPostgres(folder, binaries=binaries, settings=settings)
         self.postgres.start()
+        self._connection = psycopg.connect(self.postgres.url, autocommit=True)
         self._create(_TEMPLATE, "template1")
         Migrations(self.url_of(_TEMPLATE), "notify").up()
 
@@ -92,8 +97,11 @@ class TestServer:
         self._run(command.format(Identifier(name), Identifier(template)))
 
     def _run(self, statement: object) -> None:
-        with psycopg.connect(self.postgres.url, autocommit=True) as connection:
-            connection.execute(statement)  # type: ignore[call-overload]
+        self._connection.execute(statement)  # type: ignore[call-overload]
+
+    def stop(self) -> None:
+        self._connection.close()
+        self.postgres.stop()
 
 
 class DurableServer:

@@ -1,6 +1,7 @@
 """The SQL we run by hand: one statement per file in `sql/`, each with a line that says what it is for."""
 
 import re
+from functools import cache
 from importlib.resources import files
 
 __all__ = ("Statements", "in_schema")
@@ -13,15 +14,20 @@ def in_schema(sql: str, schema: str) -> str:
     return sql if schema == "notify" else _OUR_SCHEMA.sub(schema, sql)
 
 
+@cache
+def _files() -> dict[str, str]:
+    return {
+        file.name.removesuffix(".sql"): file.read_text()
+        for file in (files("notify.store") / "sql").iterdir()
+        if file.name.endswith(".sql")
+    }
+
+
 class Statements:
     """Every statement, by the name of its file."""
 
     def __init__(self, schema: str) -> None:
-        self._by_name = {
-            file.name.removesuffix(".sql"): in_schema(file.read_text(), schema)
-            for file in (files("notify.store") / "sql").iterdir()
-            if file.name.endswith(".sql")
-        }
+        self._by_name = {name: in_schema(text, schema) for name, text in _files().items()}
 
     def __getitem__(self, name: str) -> str:
         return self._by_name[name]
