@@ -9,7 +9,7 @@ RUNNER := $(BIN)/python -m pytest
 .SILENT:
 .SUFFIXES:
 .NOTPARALLEL:
-.PHONY: help run test bench check lock format lint types imports coverage openapi docs javascript client wheel vendor clean
+.PHONY: help run test bench check lock format lint types imports coverage openapi docs javascript client example wheel vendor clean
 
 help: ## list the tasks
 	awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -24,7 +24,7 @@ test: $(READY) ## run the whole test suite (ARGS="-k inbox" for a part)
 bench: $(READY) ## how fast is it here? (ARGS="fanout --connections 2000" for something else)
 	$(BIN)/notify bench --fresh $(ARGS)
 
-check: lock lint types imports openapi docs javascript test ## everything that CI checks, the test suite included
+check: lock lint types imports openapi docs javascript example test ## everything that CI checks, the test suite included
 	echo "check: passed ($^)"
 
 lock: $(READY) ## is uv.lock current?
@@ -63,6 +63,9 @@ javascript: $(READY) ## types, minified copy and weight of the JavaScript client
 
 client: $(READY) ## make the minified copy of the JavaScript client
 	$(BIN)/python scripts/client.py
+
+example: $(READY) ## install, build and check examples/nextjs (needs the npm registry)
+	$(BIN)/python scripts/example.py
 
 wheel: $(READY) ## build the wheel into dist/
 	$(BIN)/uv build --quiet --wheel --out-dir dist

@@ -16,7 +16,7 @@ from support.documents import ROOT
 from support.servers import require
 from support.waiting import until
 
-__all__ = ("PROXIES", "Certificate", "ReverseProxy")
+__all__ = ("PROXIES", "Certificate", "ReverseProxy", "free_port")
 
 _UPSTREAM = "127.0.0.1:8000"
 _SILENCE = "60s"
@@ -54,10 +54,10 @@ class ReverseProxy:
         # Where Debian puts servers, which is not on everybody's path.
         program = shutil.which(self.program, path=f"{os.environ['PATH']}:/usr/sbin")
         require(program, self.program)
-        self._folder = folder / f"{self.program}-{_free_port()}"
+        self._folder = folder / f"{self.program}-{free_port()}"
         self._folder.mkdir()
         self.certificate = certificate
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"https://localhost:{self.port}"
         self.access_log = self._folder / "access.log"
         self._output = self._folder / "output.log"
@@ -175,7 +175,7 @@ class HAProxy(ReverseProxy):
 PROXIES: tuple[Callable[..., ReverseProxy], ...] = (Nginx, Caddy, HAProxy)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         port: int = listening.getsockname()[1]

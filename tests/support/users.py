@@ -59,6 +59,10 @@ class User:
                 return items
             query["cursor"] = page["next_cursor"]
 
+    def sessions(self) -> list[Message]:
+        found: list[Message] = self.client.get("/v1/sessions", params=self.query).json()["items"]
+        return found
+
     def counted(self) -> Message:
         counted: Message = self.client.get("/v1/notifications/count", params=self.query).json()
         return counted

@@ -1,5 +1,6 @@
 """The modules of the JavaScript client that need no browser, by their own tests."""
 
+import itertools
 import json
 import re
 import subprocess
@@ -23,14 +24,13 @@ def test_the_module_holds_what_its_tests_say(path: Path) -> None:
 
 
 def test_a_page_can_import_what_the_types_declare_also_where_there_is_no_browser() -> None:
-    declared = re.findall(
-        r"^export declare (?:class|function) (\w+)", (CLIENT / "notify.d.ts").read_text(), re.MULTILINE
-    )
-    for name in ("notify.js", "notify.min.js"):
-        code = f"console.log(Object.keys(await import('{CLIENT / name}')).join(' '))"
+    for module, kind in itertools.product(("notify", "bell"), ("js", "min.js")):
+        types = (CLIENT / f"{module}.d.ts").read_text()
+        declared = re.findall(r"^export declare (?:class|function) (\w+)", types, re.MULTILINE)
+        code = f"console.log(Object.keys(await import('{CLIENT / module}.{kind}')).join(' '))"
         arguments = ["--input-type=module", "--eval", code]
         done = node(arguments, return_completed_process=True, stdout=subprocess.PIPE, text=True)
-        assert str(done.stdout).split() == sorted(declared), name
+        assert str(done.stdout).split() == sorted(declared), (module, kind)
 
 
 def test_as_an_npm_package_it_has_the_version_of_the_service_and_only_files_that_are_there() -> None:
@@ -41,5 +41,6 @@ def test_as_an_npm_package_it_has_the_version_of_the_service_and_only_files_that
 
 
 def test_what_is_served_is_what_pages_import_and_their_types() -> None:
-    assert {"notify.js", "notify.min.js", "notify.d.ts"} <= set(client_files())
+    for name in ("notify", "bell", "react"):
+        assert {f"{name}.js", f"{name}.min.js", f"{name}.d.ts"} <= set(client_files())
     assert not {"package.json", "tsconfig.json"} & set(client_files())

@@ -1,5 +1,6 @@
 // As an application in TypeScript uses the client: checked, never run.
 
+import { NotifyInbox, type Words } from "../../../src/notify/web/client/bell.js";
 import { connect, NotifyError, type Inbox, type Snapshot } from "../../../src/notify/web/client/notify.js";
 
 const inbox: Inbox = connect({ url: "https://notify.example.com", getToken: async () => "a token" });
@@ -29,3 +30,16 @@ export async function use(): Promise<number> {
   const { types } = await inbox.count({ type: ["chat"] });
   return (types?.["chat"]?.unread ?? 0) + (first?.title.length ?? 0) + (await inbox.readAll({ before: snapshot.position ?? "" }));
 }
+
+const bell = document.querySelector("notify-bell");
+if (bell) {
+  bell.inbox = inbox;
+  bell.tabs = [{ label: "Chat", filters: { type: "chat" } }];
+  bell.renderItem = ({ title, created_at }, { ago }) => `${title} ${ago(created_at)}`;
+  bell.addEventListener("notify-select", (event) => event.preventDefault());
+  bell.addEventListener("notify-action", ({ detail: { notification, action } }) => console.log(notification.id, action.label));
+  bell.show();
+  // @ts-expect-error: there is no such status
+  bell.tabs = [{ filters: { status: "lost" } }];
+}
+NotifyInbox.languages.set("de", { words: { title: "Mitteilungen" } satisfies Partial<Words> });
