@@ -4,6 +4,7 @@ import signal
 import socket
 import sys
 from datetime import timedelta
+from ipaddress import ip_address
 
 import click
 
@@ -18,6 +19,7 @@ from notify.cli.server import (
 )
 from notify.cli.surroundings import ADDRESS_FILE, Surroundings, found_settings, ready_database, with_admin_key
 from notify.core.identity import DEFAULT_APP
+from notify.store.demo import DemoGround
 
 __all__ = ("serve",)
 
@@ -45,13 +47,26 @@ def serve(*, workers: int, reload: bool) -> None:
             line = f"notify {__version__} on {address_of(listening)}, {workers} processes"
             serve_with_workers(settings, listening, workers, lambda: click.echo(line))
         else:
-            service = Service(settings)
+            service = Service(settings, demo=_demo_ground(surroundings, listening))
 
             async def greet() -> None:
                 for line in await _greeting(service, surroundings, listening):
                     click.echo(line)
 
             serve_alone(service, listening, greet)
+
+
+def _demo_ground(surroundings: Surroundings, listening: socket.socket) -> DemoGround | None:
+    """Only for a database of our own, and only if nobody but this machine can call."""
+    settings = surroundings.settings
+    is_for_this_machine = ip_address(listening.getsockname()[0]).is_loopback
+    if surroundings.psql is None or not settings.demo or not is_for_this_machine:
+        return None
+    return DemoGround(settings.data_dir, surroundings.psql)
+
+
+def _invitation(service: Service, address: str) -> list[str]:
+    return [] if service.demo is None else ["", f"Open {address}/ in a browser: see it work, and copy what you need."]
 
 
 async def _greeting(service: Service, surroundings: Surroundings, listening: socket.socket) -> list[str]:
@@ -66,6 +81,7 @@ async def _greeting(service: Service, surroundings: Surroundings, listening: soc
     return [
         *lines,
         f"  data   {settings.data_dir} (PostgreSQL {surroundings.embedded_version})",
+        *_invitation(service, address),
         "",
         "Watch the inbox of the user `demo`, with a token of theirs:",
         "",
