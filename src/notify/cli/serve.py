@@ -21,7 +21,7 @@ from notify.cli.surroundings import ADDRESS_FILE, Surroundings, found_settings, 
 from notify.core.identity import DEFAULT_APP
 from notify.store.demo import DemoGround
 
-__all__ = ("serve",)
+__all__ = ("demo_ground", "serve")
 
 _DEMO_USER = "demo"
 
@@ -47,7 +47,7 @@ def serve(*, workers: int, reload: bool) -> None:
             line = f"notify {__version__} on {address_of(listening)}, {workers} processes"
             serve_with_workers(settings, listening, workers, lambda: click.echo(line))
         else:
-            service = Service(settings, demo=_demo_ground(surroundings, listening))
+            service = Service(settings, demo=demo_ground(surroundings, listening.getsockname()[0]))
 
             async def greet() -> None:
                 for line in await _greeting(service, surroundings, listening):
@@ -56,11 +56,10 @@ def serve(*, workers: int, reload: bool) -> None:
             serve_alone(service, listening, greet)
 
 
-def _demo_ground(surroundings: Surroundings, listening: socket.socket) -> DemoGround | None:
-    """Only for a database of our own, and only if nobody but this machine can call."""
+def demo_ground(surroundings: Surroundings, address: str) -> DemoGround | None:
+    """Only for a database of our own, and only if nobody but this machine can call the address that is listened on."""
     settings = surroundings.settings
-    is_for_this_machine = ip_address(listening.getsockname()[0]).is_loopback
-    if surroundings.psql is None or not settings.demo or not is_for_this_machine:
+    if surroundings.psql is None or not settings.demo or not ip_address(address).is_loopback:
         return None
     return DemoGround(settings.data_dir, surroundings.psql)
 

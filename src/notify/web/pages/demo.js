@@ -37,7 +37,7 @@ let underWay;
 
 async function ask() {
     const answer = await fetch("/demo", { method: "POST" });
-    if (!answer.ok) throw new Error(`The service gives this page no key (${answer.status}). Reload it.`);
+    if (!answer.ok) throw new Error("The service gives keys to its own page only, in a browser on its own machine with nothing in between.");
     demo = await answer.json();
 }
 
@@ -193,8 +193,9 @@ async function send() {
     const took = Math.round(performance.now() - begun);
     if (body.send_at !== undefined) return showWaiting(answer.id, new Date(body.send_at));
     const position = answer.items?.[0]?.position;
-    const where = body.durable === false ? "Shown to whoever is connected, and kept nowhere" : "Stored";
-    tell(`${where} in ${took} ms`, position ? `at position ${position} of the inbox.` : body.durable === false ? "." : "once, whoever it is for.");
+    if (body.durable === false) tell(`Shown to whoever is connected, in ${took} ms, and kept nowhere.`);
+    else if (position) tell(`Stored in ${took} ms, at position ${position} of the inbox.`);
+    else tell(`Stored in ${took} ms: one row, whoever it is for.`);
     if (body.progress !== undefined) await advance(answer.id, typeof body.to === "object", body.title);
 }
 
@@ -347,7 +348,7 @@ async function showSnippets() {
 
 async function begin() {
     await ask();
-    await import("/client/bell.min.js").catch(() => {});
+    await import("/client/bell.min.js");
     await Promise.all([person("alice").then(() => person("bob")), showSnippets()]);
     const whose = /** @type {HTMLSelectElement} */ (byId("whose"));
     whose.addEventListener("change", () => {

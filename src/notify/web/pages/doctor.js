@@ -18,44 +18,50 @@ const OVERALL = {
 const findings = new Map();
 
 /** @param {Measure} measure */
-async function run(measure) {
-    const badge = element("span", { class: "status busy" }, "measuring");
-    const bar = element("progress", { "aria-label": measure.name });
+function row(measure) {
+    const badge = element("span", { class: "status busy" }, "waiting");
     const figure = element("p", { class: "figure" }, measure.about);
-    const item = element("li", { "data-check": measure.id }, element("span", { class: "name" }, measure.name), badge, figure, bar);
+    const item = element("li", { "data-check": measure.id }, element("span", { class: "name" }, measure.name), badge, figure);
     byId("results").append(item);
-    const found = await check(measure, (done, words) => {
-        bar.value = done;
-        figure.textContent = words;
-    });
-    findings.set(measure.name, found);
-    const [kind, word] = WORDS[found.verdict];
-    item.dataset.verdict = found.verdict;
-    badge.className = `status ${kind}`;
-    badge.textContent = word ?? "";
-    figure.textContent = found.figure;
-    bar.remove();
-    if (found.advice) item.append(element("p", { class: "advice" }, found.advice));
+    return async () => {
+        const bar = element("progress", { "aria-label": measure.name });
+        item.append(bar);
+        badge.textContent = "measuring";
+        const found = await check(measure, (done, words) => {
+            bar.value = done;
+            figure.textContent = words;
+        });
+        bar.remove();
+        findings.set(measure.name, found);
+        const [kind = "", word = ""] = WORDS[found.verdict];
+        item.dataset.verdict = found.verdict;
+        badge.className = `status ${kind}`;
+        badge.textContent = word;
+        figure.textContent = found.figure;
+        if (found.advice) item.append(element("p", { class: "advice" }, found.advice));
+    };
 }
 
 async function measureAll() {
     const overall = byId("overall");
+    const again = /** @type {HTMLButtonElement} */ (byId("again"));
     byId("results").replaceChildren();
     findings.clear();
     overall.className = "status busy";
     overall.textContent = "measuring";
-    /** @type {HTMLButtonElement} */ (byId("again")).disabled = true;
+    again.disabled = true;
     const { quick, slow } = checks(silence());
-    const waiting = slow.map(run);
+    const soon = quick.map(row);
+    const waiting = slow.map(row).map((run) => run());
     // One after the other, so that none is in another's way.
-    for (const measure of quick) await run(measure);
+    for (const run of soon) await run();
     overall.textContent = "measuring how long silence is borne";
     await Promise.all(waiting);
     const worst = RANKS[Math.max(...[...findings.values()].map(({ verdict }) => RANKS.indexOf(verdict)))] ?? "fine";
     const [kind = "", words = ""] = OVERALL[worst];
     overall.className = `status ${kind}`;
     overall.textContent = words;
-    /** @type {HTMLButtonElement} */ (byId("again")).disabled = false;
+    again.disabled = false;
 }
 
 /** Seconds for which nothing is said. `#silence=30` in the address makes it shorter. */
