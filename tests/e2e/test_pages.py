@@ -1,10 +1,12 @@
 """Our pages in a real browser: they work, and need nothing that their policies (CSP) forbid."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from support.axe import violations
 from support.browser import running_browser
 from support.processes import ADMIN_KEY, NotifyProcess
 from support.waiting import until
@@ -107,6 +109,16 @@ def test_no_page_stands_in_a_frame(service: NotifyProcess, visit: Visit) -> None
     visit.page.set_content(framed)
     until(lambda: visit.complaints, what="a complaint")
     assert not any(frame.url.endswith("/problems/invalid") for frame in visit.page.frames)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nobody_is_kept_out_of_our_own_pages(service: NotifyProcess, visit: Visit, scheme: Any) -> None:
+    visit.page.emulate_media(color_scheme=scheme)
+    visit.page.goto(service.url)
+    assert violations(visit.page) == []
+    visit.page.goto(service.url + DOCTOR)
+    verdicts(visit.page, "It works; some of it could be better.")
+    assert violations(visit.page) == []
 
 
 def test_who_comes_first_is_told_what_this_is(service: NotifyProcess, visit: Visit) -> None:

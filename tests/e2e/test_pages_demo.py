@@ -3,10 +3,12 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from support.axe import violations
 from support.browser import running_browser
 from support.processes import NotifyProcess
 from support.servers import reachable_folder
@@ -173,6 +175,14 @@ def test_the_tabs_are_gone_through_by_keys(demo: Demo) -> None:
     demo.page.keyboard.press("ArrowLeft")
     expect(demo.page.locator("#tab-sql")).to_be_focused()
     expect(demo.page.locator("#panel")).to_have_attribute("aria-labelledby", "tab-sql")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nobody_is_kept_out(demo: Demo, scheme: Any) -> None:
+    demo.page.emulate_media(color_scheme=scheme)
+    demo.send("alice", "Looked at")
+    demo.shows(ALICE, "Looked at")
+    assert violations(demo.page) == []
 
 
 @pytest.mark.parametrize("width", [320, 768, 1440])

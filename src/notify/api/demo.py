@@ -15,6 +15,7 @@ from notify.api.answers import Answer, json_answer
 from notify.api.auth import Authenticator
 from notify.api.handlers import post
 from notify.api.inputs import NoQuery, header, read_query
+from notify.api.parts import settings_of
 from notify.api.routes import route
 from notify.core.errors import NotFoundError
 from notify.store.demo import DEMO_APP, Asker, Demo
@@ -39,6 +40,7 @@ class DemoAnswer(Struct, frozen=True):
     key: Annotated[str, Meta(description="Sends, and reads the inboxes of this app; taken from this machine only.")]
     users: list[DemoUser]
     psql: Annotated[str, Meta(description="A command that opens the database as a role that may only send.")]
+    schema: Annotated[str, Meta(description="Where `send` is, there.")]
 
 
 @post(
@@ -62,7 +64,7 @@ async def demo_credentials(
         raise NotFoundError
     key = await demo.key(Asker(str(address_of(request)), request.scope["state"]["request_id"]))
     users = [DemoUser(user, *await authenticator.issue(DEMO_APP, user, ["inbox"], _TOKEN_LIVES)) for user in _USERS]
-    return json_answer(DemoAnswer(DEMO_APP, key, users, await demo.psql(key)))
+    return json_answer(DemoAnswer(DEMO_APP, key, users, await demo.psql(key), settings_of(request).schema))
 
 
 def is_from_this_machine(connection: Connection) -> bool:

@@ -28,7 +28,7 @@ __all__ = ("DEMO_APP", "Asker", "Demo", "DemoGround")
 
 DEMO_APP: Final = "notify-demo"
 _ACTOR = "demo page"
-_ROLE = "notify_demo"
+_ROLE = "demo_producer"
 _KEY_LIVES = timedelta(days=30)
 _KEY_IS_OLD = timedelta(days=7)
 _ONLY_FROM = ["127.0.0.0/8", "::1/128"]

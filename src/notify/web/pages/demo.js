@@ -7,7 +7,7 @@ import { blocks } from "/assets/pages/stream.js";
 
 /** @typedef {"alice" | "bob"} Name */
 /** @typedef {{id: string, token: string, expires_at: string}} User */
-/** @typedef {{app: string, key: string, users: User[], psql: string}} Demo */
+/** @typedef {{app: string, key: string, users: User[], psql: string, schema: string}} Demo */
 
 const TOPIC = "kitchen/news";
 const NAMES = /** @type {const} */ ({ alice: "Alice", bob: "Bob" });
@@ -315,8 +315,8 @@ function show(block) {
 // Code to take along
 
 async function showSnippets() {
-    const known = { url: location.origin, app: demo.app, key: demo.key, token: await tokenOf("alice"), psql: demo.psql };
-    const all = snippets(known);
+    const token = await tokenOf("alice");
+    const all = snippets({ ...demo, url: location.origin, token });
     const tabs = byId("tabs");
     byId("key-note").textContent = "The key is of this page’s own app, and is taken from this machine only.";
     const buttons = all.map(({ id, name }) => element("button", { type: "button", role: "tab", id: `tab-${id}`, "aria-controls": "panel" }, name));

@@ -1,13 +1,13 @@
 /** Code to paste, with a key that works. */
 
-/** @typedef {{url: string, app: string, key: string, token: string, psql: string}} Known */
+/** @typedef {{url: string, app: string, key: string, token: string, psql: string, schema: string}} Known */
 /** @typedef {{id: string, name: string, about: string, text: string}} Snippet */
 
 /**
  * @param {Known} known
  * @returns {Snippet[]}
  */
-export function snippets({ url, app, key, token, psql }) {
+export function snippets({ url, app, key, token, psql, schema }) {
     return [
         {
             id: "curl",
@@ -88,7 +88,7 @@ with Client("${url}", "${key}") as notify:
             text: `${psql} <<'SQL'
 BEGIN;
 -- Your own changes, in the same transaction.
-SELECT notify.send('alice', 'Hello from SQL', level => 'success', app_id => '${app}');
+SELECT ${schema}.send('alice', 'Hello from SQL', level => 'success', app_id => '${app}');
 COMMIT;
 SQL`,
         },
