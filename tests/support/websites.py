@@ -23,7 +23,7 @@ __all__ = ("HoldingProxy", "Tab", "Website")
 
 SECRET = "a secret of thirty-two bytes, for tests"
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Shop</title><link rel="icon" href="data:,">
-<script type="module" src="/page.js"></script><output></output></html>"""
+<script type="module" src="/page.js"></script><main><h1>Shop</h1><output></output></main></html>"""
 _SCRIPT = """
 globalThis.heard = [];
 globalThis.begin = async (url, user, options = {}) => {
@@ -38,6 +38,16 @@ globalThis.begin = async (url, user, options = {}) => {
         document.querySelector("output").textContent = inbox.counts.unread;
     });
 };
+globalThis.place = async (url, user, { tag = "notify-bell", module = "bell.js", html = "", ...attributes }) => {
+    await import(`${url}/client/${module}`);
+    globalThis.bell = document.createElement(tag);
+    bell.innerHTML = html;
+    if (user) bell.setAttribute("token-url", `/token?user=${user}&seconds=900`);
+    for (const [name, value] of Object.entries(attributes)) bell.setAttribute(name, value);
+    document.querySelector("main").append(bell);
+};
+for (const name of ["open", "close", "select", "action", "settings"])
+    document.addEventListener(`notify-${name}`, ({ detail }) => heard.push([`notify-${name}`, detail]));
 document.addEventListener("securitypolicyviolation", (event) => heard.push(["violation", event.blockedURI]));
 """
 
@@ -75,6 +85,7 @@ class Website(_Server):
                     kind, body = "text/javascript", _SCRIPT
                 elif asked.path == "/token":
                     query = {name: values[0] for name, values in parse_qs(asked.query).items()}
+                    site.answers.wait(30)
                     site.tokens[query["user"]] += 1
                     kind, body = "text/plain", site.token_for(query["user"], int(query["seconds"]))
                 content = body.encode()
@@ -95,6 +106,11 @@ class Website(_Server):
         super().__init__(Handler)
         self.tokens: Counter[str] = Counter()
         """How often a token was asked for, by user."""
+
+        self.answers = threading.Event()
+        """Unless it is set, whoever asks for a token waits."""
+
+        self.answers.set()
 
     def token_for(self, user: str, seconds: int) -> str:
         now = int(datetime.now(UTC).timestamp())
@@ -168,6 +184,11 @@ class Tab:
 
     def open(self, url: str, user: str, **options: Any) -> Self:
         self.page.evaluate("([url, user, options]) => begin(url, user, options)", [url, user, options])
+        return self
+
+    def place(self, url: str, user: str, **how: str) -> Self:
+        """A bell, or another `tag`, with these attributes."""
+        self.page.evaluate("([url, user, how]) => place(url, user, how)", [url, user, how])
         return self
 
     def run(self, code: str) -> Any:

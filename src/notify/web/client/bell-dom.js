@@ -2,15 +2,17 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
+const CROSS = "m6.5 6.5 11 11m0-11-11 11";
+
 /** Drawn with a pen, in a square of 24. @type {Record<string, string>} */
 const ICONS = {
   bell: "M6 9a6 6 0 0 1 12 0c0 6 2.5 7.5 2.5 7.5h-17S6 15 6 9M10 20.5a2.2 2.2 0 0 0 4 0",
-  info: "M12 11.5v5M12 7.6v.1",
-  success: "m7.5 12.5 3 3 6-6.5",
-  warning: "M12 7v6M12 16.4v.1",
-  error: "m8.5 8.5 7 7m0-7-7 7",
+  info: "M12 11v6M12 6.8v.1",
+  success: "m5.5 12.5 4.5 4.5 9-10",
+  warning: "M12 5.5v8M12 18v.1",
+  error: CROSS,
+  cross: CROSS,
   more: "M12 5.5v.1M12 12v.1M12 18.5v.1",
-  close: "m6.5 6.5 11 11m0-11-11 11",
   check: "m3 12.5 4 4 8-9M12 15.5l1 1 8-9",
   settings: "M4 7h9m5 0h2M4 17h2m5 0h9M15.5 4.5v5M8.5 14.5v5",
   up: "M12 19V5m-6 6 6-6 6 6",

@@ -24,6 +24,7 @@ const TICK_MS = 20_000;
 const BLINK_MS = 1_200;
 const NOTICE_MS = 8_000;
 const SKELETONS = 4;
+const NEAR = 600;
 
 export class NotifyInbox extends NotifyElement {
   /** @override */
@@ -64,6 +65,7 @@ export class NotifyInbox extends NotifyElement {
   /** @type {Notification[]} */
   #news = [];
   #stopHearing = () => {};
+  #isRefused = false;
 
   #heading = make("h2", { class: "heading", part: "heading" });
   #readAll = make("button", { class: "plain read-all", part: "read-all", type: "button" }, icon("check"));
@@ -94,7 +96,11 @@ export class NotifyInbox extends NotifyElement {
     speech: () => this.speech,
     look: () => ({ template: this.itemTemplate, renderItem: this.#renderItem }),
     onRow: (row, isThere) => this.#seen.watch(row, isThere),
-    onMove: () => this.#showPill(),
+    onMove: () => {
+      this.#isRefused = false;
+      this.#showPill();
+      this.#more();
+    },
   });
 
   constructor() {
@@ -189,12 +195,9 @@ export class NotifyInbox extends NotifyElement {
     const { signal } = this.life;
     for (const part of [this.#list, this.#seen, this.#menu, this.#announcer]) part.begin(signal);
     const ticking = setInterval(() => this.#tick(), TICK_MS);
-    const coming = new IntersectionObserver(([entry]) => entry?.isIntersecting && this.#more(), { root: this.#scroller, rootMargin: "600px" });
-    coming.observe(this.#end);
     this.listen(document, "visibilitychange", () => this.#tick());
     signal.addEventListener("abort", () => {
       clearInterval(ticking);
-      coming.disconnect();
       for (const timer of [this.#troubledTimer, this.#noticeTimer, this.#newsTimer]) clearTimeout(timer);
       this.#stopHearing();
       this.#shown = null;
@@ -255,6 +258,7 @@ export class NotifyInbox extends NotifyElement {
     set(this.#readAll, "disabled", !snapshot.counts.unread);
     this.#showPill();
     this.#seen.look();
+    this.#more();
   }
 
   /** @param {Filters} filters @param {Snapshot} snapshot */
@@ -408,18 +412,21 @@ export class NotifyInbox extends NotifyElement {
     this.showSoon();
   }
 
+  /** The next page, when its place comes near. */
   #more() {
     const { inbox } = this;
-    if (!inbox || !this.#shown?.hasMore || this.#shown.isLoading || this.#wanted) return;
-    inbox.loadMore().then(
-      () => requestAnimationFrame(() => this.#isNearEnd && this.#more()),
-      (error) => this.#refuse(error),
-    );
+    if (!inbox || !this.#shown?.hasMore || this.#shown.isLoading || this.#wanted || this.#isRefused || !this.#isNearEnd) return;
+    inbox.loadMore().catch((error) => {
+      // Not again until the reader moves.
+      this.#isRefused = true;
+      this.#refuse(error);
+    });
   }
 
+  /** Measured, since an observer of intersections was found not to tell of some. */
   get #isNearEnd() {
     const { bottom, height } = this.#scroller.getBoundingClientRect();
-    return height > 0 && this.life.signal.aborted === false && this.#end.getBoundingClientRect().top < bottom + 600;
+    return height > 0 && this.#end.getBoundingClientRect().top < Math.min(bottom, window.innerHeight) + NEAR;
   }
 
   async #markAll() {
@@ -455,7 +462,7 @@ export class NotifyInbox extends NotifyElement {
     if (this.life.signal.aborted) return;
     const reason = error.problem ? error.message : this.speech.say("noAnswer");
     const text = this.speech.say("refused", { reason });
-    const close = make("button", { class: "plain", type: "button", "aria-label": this.speech.say("close") }, icon("close"));
+    const close = make("button", { class: "plain", type: "button", "aria-label": this.speech.say("close") }, icon("cross"));
     const end = () => (this.#notice.hidden = true);
     close.addEventListener("click", () => {
       end();
@@ -589,7 +596,7 @@ function snoozesFrom(now) {
   return [
     { name: "snoozeHour", until: new Date(now.getTime() + 3_600_000) },
     { name: "snoozeTomorrow", until: morning(1) },
-    // Monday, where weeks of work begin.
-    { name: "snoozeWeek", until: morning(((8 - now.getDay()) % 7) || 7) },
+    // A Monday, and on a Sunday not the one that is tomorrow.
+    { name: "snoozeWeek", until: morning(now.getDay() ? 8 - now.getDay() : 8) },
   ];
 }

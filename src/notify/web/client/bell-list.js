@@ -207,7 +207,7 @@ export class List {
   /** @param {Anchor | null} anchor */
   #arrange(anchor) {
     const view = this.#view();
-    if (!this.#scroller.clientHeight && this.#items.length) return;
+    if (!this.#scroller.getClientRects().length) return;
     for (let tries = 0; tries < TRIES; tries++) {
       const place = anchor && this.#places.get(anchor.id);
       const top = anchor && place !== undefined && place !== null ? this.#top(place) - anchor.gap : view.top;

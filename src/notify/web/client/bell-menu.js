@@ -45,6 +45,7 @@ export class Menu {
     this.close(wasOpen);
     if (wasOpen) return;
     this.#button = button;
+    this.#typed = "";
     set(button, "aria-expanded", "true");
     set(this.element, "aria-label", label);
     this.element.replaceChildren(...entries.map((entry) => this.#made(entry)));

@@ -88,6 +88,7 @@ a { color: inherit; text-decoration: none; cursor: pointer }
 .avatar { position: relative; inline-size: 2.25rem; block-size: 2.25rem; border-radius: 50%; display: grid; place-items: center; flex: none; font-size: 0.8125rem; font-weight: 600; color: var(--_level); background: color-mix(in srgb, var(--_level) 13%, transparent); --_level: var(--_accent) }
 .avatar.person { color: var(--_muted); background: color-mix(in srgb, var(--_muted) 16%, transparent) }
 .avatar img { inline-size: 100%; block-size: 100%; border-radius: 50%; object-fit: cover; display: block }
+.avatar > .icon { inline-size: 1.375rem; block-size: 1.375rem }
 [data-level="success"] { --_level: var(--_success) }
 [data-level="warning"] { --_level: var(--_warning) }
 [data-level="error"] { --_level: var(--_error) }
@@ -105,6 +106,7 @@ progress::-moz-progress-bar { background: var(--_accent); border-radius: 6px }
 .action.primary { background: var(--_accent); border-color: transparent; color: var(--_on-accent) }
 .action.primary:hover { background: color-mix(in srgb, var(--_accent) 88%, var(--_text)) }
 .item [data-notify-do]:not([data-notify-do="select"]) { position: relative }
+.more .icon { stroke-width: 2.75 }
 .more { margin-block: -0.125rem; margin-inline-start: -0.25rem }
 
 /* beside the list */

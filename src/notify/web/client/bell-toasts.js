@@ -141,7 +141,7 @@ function made(notification, speech) {
       body ? make("p", { class: "body", part: "toast-body" }, body) : null,
       actions,
     ),
-    make("button", { class: "plain dismiss", type: "button", "aria-label": speech.say("close"), "data-notify-do": "close" }, icon("close")),
+    make("button", { class: "plain dismiss", type: "button", "aria-label": speech.say("close"), "data-notify-do": "close" }, icon("cross")),
   );
   set(element, "data-id", notification.id);
   return element;

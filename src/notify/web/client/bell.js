@@ -45,7 +45,7 @@ export class NotifyBell extends NotifyElement {
     make("slot", { name: "icon" }, icon("bell")),
     this.#count,
   );
-  #close = make("button", { class: "plain close", part: "close", slot: "close", type: "button" }, icon("close"));
+  #close = make("button", { class: "plain close", part: "close", slot: "close", type: "button" }, icon("cross"));
   #inbox = /** @type {NotifyInbox} */ (document.createElement("notify-inbox"));
   #panel = make("div", { class: "panel", part: "panel", role: "dialog", tabindex: -1, popover: "manual", hidden: true }, this.#inbox);
   #toasts = new Toasts({
