@@ -329,8 +329,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     """How long requests under way may take to finish when the service stops."""
 
     demo: bool = True
-    """Show developers a demo at `/`, with a key of its own: only with the embedded database, in one process, on a loopback
-    address, to browsers on this machine. Off: never. Turn it off where a proxy on this machine makes the service public."""
+    """Show developers a demo at `/`, with a key of its own: only with the embedded database, in one process, on a
+    loopback address, to browsers on this machine. Turn it off where a proxy on this machine makes the service
+    public."""
 
     doctor: bool = True
     """Answer at `/doctor`, which measures a visitor's path to the service, without credentials. At most 32 of its

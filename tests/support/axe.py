@@ -20,7 +20,7 @@ def violations(page: Page) -> list[Any]:
         """async () => {
             const { violations, passes } = await axe.run(document, { resultTypes: ["violations"] });
             if (passes.length < 10) throw new Error("nothing was checked");
-            return violations.map(({ id, nodes }) => [id, nodes.map(({ html, failureSummary }) => [html, failureSummary])]);
+            return violations.map(({ id, nodes }) => [id, nodes.map(({ html, failureSummary: why }) => [html, why])]);
         }"""
     )
     return found
