@@ -72,7 +72,7 @@ def demo(page: Page, service: NotifyProcess) -> Iterator[Demo]:
 def test_what_is_sent_to_one_arrives_there_and_its_events_are_shown(demo: Demo) -> None:
     demo.send("alice", "Only for Alice")
     demo.shows(ALICE, "Only for Alice")
-    expect(demo.page.locator("#happened")).to_contain_text("Stored in")
+    expect(demo.page.locator("#happened")).to_contain_text("Stored at position")
     expect(demo.page.locator("#arrived")).to_contain_text("It reached Alice")
     block = demo.page.locator("pre.block.notification", has_text="Only for Alice")
     expect(block).to_contain_text("id: ")

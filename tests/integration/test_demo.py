@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -102,7 +102,7 @@ async def stage(database_url: str, tmp_path: Path, clock: ManualClock) -> AsyncI
         yield stage
 
 
-async def test_a_browser_on_this_machine_is_given_a_key_of_an_app_of_its_own(stage: Stage) -> None:
+async def test_a_browser_on_this_machine_is_given_a_key_of_an_app_of_its_own(stage: Stage, clock: ManualClock) -> None:
     answer = await stage.ask()
     assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
     given = answer.json()
@@ -111,6 +111,8 @@ async def test_a_browser_on_this_machine_is_given_a_key_of_an_app_of_its_own(sta
     for path in ("/v1/apps", "/v1/audit", "/v1/apps/notify-demo/keys", "/v1/apps/default"):
         problem_in(await stage.get(path, given["key"]), 403, "forbidden")
     for user in given["users"]:
+        lives = datetime.fromisoformat(user["expires_at"]) - clock.now()
+        assert timedelta(minutes=14) < lives <= timedelta(minutes=15)
         assert (await stage.get("/v1/notifications", user["token"])).status_code == 200
         problem_in(await stage.get("/v1/notifications?user_id=mallory", user["token"]), 403, "forbidden")
     assert stage.folder.joinpath("demo.key").stat().st_mode & 0o777 == 0o600

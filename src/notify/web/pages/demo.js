@@ -193,9 +193,9 @@ async function send() {
     const took = Math.round(performance.now() - begun);
     if (body.send_at !== undefined) return showWaiting(answer.id, new Date(body.send_at));
     const position = answer.items?.[0]?.position;
-    if (body.durable === false) tell(`Shown to whoever is connected, in ${took} ms, and kept nowhere.`);
-    else if (position) tell(`Stored in ${took} ms, at position ${position} of the inbox.`);
-    else tell(`Stored in ${took} ms: one row, whoever it is for.`);
+    if (body.durable === false) tell(`Shown to whoever is connected, and kept nowhere. Answered in ${took} ms.`);
+    else if (position) tell(`Stored at position ${position} of the inbox, and answered in ${took} ms.`);
+    else tell(`Stored in one row, whoever it is for, and answered in ${took} ms.`);
     if (body.progress !== undefined) await advance(answer.id, typeof body.to === "object", body.title);
 }
 
