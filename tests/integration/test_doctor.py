@@ -91,3 +91,11 @@ async def test_it_can_be_turned_off(database_url: str) -> None:
 
 async def test_no_silence_is_longer_than_three_minutes(client: httpx.AsyncClient) -> None:
     problem_in(await client.get("/doctor/stream?silence=181"), 422, "invalid")
+
+
+async def test_nobodys_measurement_delays_the_end_of_the_service(service: Service, client: httpx.AsyncClient) -> None:
+    measuring = asyncio.create_task(client.get("/doctor/stream?silence=180"))
+    await service.roster.drain(0)
+    async with asyncio.timeout(10):
+        answer = await measuring
+    assert answer.text.count("event: tick") == 1
