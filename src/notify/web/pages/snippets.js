@@ -45,7 +45,8 @@ inbox.on("counts", ({ unread }) => console.log(unread, "unread"));`,
         {
             id: "react",
             name: "React",
-            about: "With react.min.js of this service. getToken asks your own server in the end.",
+            about: "A page whose import map names React imports it from here; for a bundler, copy react.min.js and notify.min.js from "
+                + "/client beside your code. In the end, getToken asks your own server.",
             text: `import { NotifyProvider, useNotifications, useUnreadCount } from "${url}/client/react.min.js";
 
 const getToken = async () =>
