@@ -12,6 +12,7 @@ from notify.api.addresses import ClientAddresses
 from notify.api.application import application
 from notify.api.auth import Authenticator
 from notify.api.cors import Cors
+from notify.api.doctor import Probing
 from notify.api.envelope import Envelope
 from notify.api.health import Readiness
 from notify.api.hosts import checking_hosts
@@ -44,6 +45,7 @@ from notify.store.broadcasts import Broadcasts
 from notify.store.bulk import BulkMarks
 from notify.store.commits import Commit
 from notify.store.database import Database
+from notify.store.demo import Demo, DemoGround
 from notify.store.devices import Devices
 from notify.store.erasing import Erasing
 from notify.store.exporting import Exports
@@ -80,9 +82,13 @@ _JWKS_BYTES = 64 * 1024
 
 
 class Service:
-    """All parts of one process. `settings` name a database and an admin key by now, given or found."""
+    """All parts of one process. `settings` name a database and an admin key by now, given or found. There is a demo if
+    it is said where.
+    """
 
-    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+    def __init__(  # noqa: PLR0915 - a statement for each part
+        self, settings: Settings, clock: Clock | None = None, demo: DemoGround | None = None
+    ) -> None:
         assert settings.database_url is not None, "the caller finds or starts a database"  # noqa: S101
         assert settings.admin_key is not None, "the caller finds or makes an admin key"  # noqa: S101
         self.settings = settings
@@ -272,6 +278,8 @@ class Service:
             admin_key=settings.admin_key,
             trusted_origins=Origins(settings.cors_origins),
         )
+        demo_parts = (self.apps, self.keys, self.audit, self.database)
+        self.demo = None if demo is None else Demo(demo_parts, self.clock, settings.database_url, demo)
         self.asgi = self.serving(application())
 
     def serving(self, routes: ASGIApp) -> ASGIApp:
@@ -360,6 +368,7 @@ class Service:
             "bulk_marks": self.bulk_marks,
             "clock": self.clock,
             "database": self.database,
+            "demo": self.demo,
             "devices": self.devices,
             "erasing": self.erasing,
             "exports": self.exports,
@@ -373,6 +382,7 @@ class Service:
             "outbox": self.outbox,
             "parts": live,
             "policies": self.policies,
+            "probing": Probing(self.roster),
             "publications": self.publications,
             "rate_limits": self.rate_limits,
             "readiness": Readiness(self.database, self.listener, self.roster),

@@ -328,6 +328,15 @@ class Settings(Struct, frozen=True, kw_only=True):
     shutdown_seconds: Seconds = 10.0
     """How long requests under way may take to finish when the service stops."""
 
+    demo: bool = True
+    """Show developers a demo at `/`, with a key of its own: only with the embedded database, in one process, on a
+    loopback address, to browsers on this machine. Turn it off where a proxy on this machine makes the service
+    public."""
+
+    doctor: bool = True
+    """Answer at `/doctor`, which measures a visitor's path to the service, without credentials. At most 32 of its
+    connections are open in a process, and 6 from one address."""
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least important line to log."""
 

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 from websockets.sync.client import ClientConnection, connect
 
 from notify.api.addresses import ClientAddresses
@@ -276,3 +276,17 @@ def test_over_http_2_a_browser_follows_more_streams_than_six(
         )
         until(lambda page=page: page.evaluate("opened") >= 9)  # type: ignore[misc]
         page.context.close()
+
+
+def test_the_doctor_finds_no_fault_in_it(proxy: ReverseProxy, browser: Browser) -> None:
+    with browser.new_context(ignore_https_errors=True) as context:
+        page = context.new_page()
+        page.goto(f"{proxy.url}/doctor#silence=1")
+        expect(page.locator("#overall")).to_contain_text("It works", timeout=25_000)
+        found = {
+            str(item.get_attribute("data-check")): str(item.get_attribute("data-verdict"))
+            for item in page.locator("#results > li").all()
+        }
+    # The service was not told whose word on addresses to take.
+    assert found.pop("proxy") == "look"
+    assert set(found.values()) == {"fine"}, found

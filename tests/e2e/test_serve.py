@@ -83,6 +83,7 @@ def test_a_first_start_says_how_to_use_it_and_what_it_says_works_as_printed(star
     assert service.output[0] == f"notify {__version__} on {service.url}"
     assert service.output[1].split() == ["docs", f"{service.url}/docs"]
     assert service.output[2].split()[:2] == ["data", str(data_folder)]
+    assert f"Open {service.url}/ in a browser" in service.output[4]
     assert httpx.get(f"{service.url}/docs").status_code == 200
     assert f"Bearer {key}'" in send
 

@@ -104,6 +104,12 @@ CALLS = {
     "GET /health/live": PAGE,
     "GET /health/ready": PAGE,
     "GET /metrics": PAGE,
+    "GET /": PAGE,
+    # Only for who has just started it: see test_demo.py.
+    "POST /demo": Call(Access.PUBLIC, 404),
+    "GET /doctor": PAGE,
+    "GET /doctor/look": PAGE,
+    "GET /doctor/stream": PAGE,
     "GET /docs": PAGE,
     "GET /redoc": PAGE,
     "GET /openapi.json": PAGE,

@@ -148,7 +148,7 @@ class HoldingProxy(_Server):
                 answer = proxy._client.request(self.command, self.path, headers=headers, content=body)
                 self.send_response(answer.status_code)
                 for name, value in answer.headers.items():
-                    if name not in {"content-length", "date", "server", "connection"}:
+                    if name not in {"content-length", "transfer-encoding", "date", "server", "connection"}:
                         self.send_header(name, value)
                 self.send_header("Content-Length", str(len(answer.content)))
                 self.end_headers()

@@ -12,9 +12,12 @@ from notify.api.apps import AppsController
 from notify.api.audit import AuditController
 from notify.api.broadcasts import BroadcastsController
 from notify.api.client import client_file
+from notify.api.demo import demo_credentials
 from notify.api.devices import DevicesController
+from notify.api.doctor import look, probe_socket, probe_stream
 from notify.api.documents import DOCUMENT_ROUTES
 from notify.api.health import HealthController
+from notify.api.home import doctor, home
 from notify.api.inbox import ChangesController, InboxController
 from notify.api.keys import KeysController
 from notify.api.operations import OperationsController
@@ -61,6 +64,12 @@ _ROUTES: tuple[ControllerRouterHandler, ...] = (
     TopicsController,
     UsersController,
     HealthController,
+    home,
+    demo_credentials,
+    doctor,
+    look,
+    probe_stream,
+    probe_socket,
     *DOCUMENT_ROUTES,
     client_file,
 )

@@ -16,40 +16,19 @@ from litestar.static_files import create_static_files_router
 from notify.api.access import Access
 from notify.api.asyncapi import asyncapi_document
 from notify.api.handlers import get
+from notify.api.html import SCRIPTED, page, page_route
 from notify.api.inputs import NoQuery, read_query
 from notify.api.openapi import openapi_document
 from notify.api.routes import route
-from notify.core.errors import NotFoundError, ProblemError, all_problems
+from notify.core.errors import NotFoundError, all_problems
 
 __all__ = ("DOCUMENT_ROUTES",)
 
 _WEB = Path(__file__).parents[1] / "web"
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<link rel="icon" href="data:,">
-{head}
-</head>
-<body>
-{body}
-</body>
-</html>
-"""
 _MORE = """\
 <p>Each answer says more in <code>detail</code>, points at wrong values in <code>errors</code>, and carries a
 <code>request_id</code> that the log of the service knows.</p>
 <p><a href="/problems">All problems</a></p>"""
-_HTML = "text/html"  # to which Litestar adds the charset
-_HEADERS = {
-    "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
-    "Cache-Control": "no-cache",
-}
-_NOTHING_ELSE = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-_TEXT = "style-src 'self'; img-src data:"
-_SWAGGER = "script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'"
 # Redoc puts styles into the page: an empty element, which it then fills by script, and one that is always the same.
 _REDOC_STYLES = (
     "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=' 'sha256-QMIg+bpjm3JdElJ388KYke01izlUW0UoNOeKjpMxdgc='"
@@ -57,39 +36,29 @@ _REDOC_STYLES = (
 _REDOC = f"script-src 'self'; style-src {_REDOC_STYLES}; img-src data:; connect-src 'self'; worker-src blob:"
 
 
-def _page(title: str, head: str, body: str, policy: str = _TEXT) -> Response[str]:
-    """`policy` says what it needs (Content-Security-Policy); it may do nothing else."""
-    headers = {**_HEADERS, "Content-Security-Policy": f"{_NOTHING_ELSE}; {policy}"}
-    return Response(_PAGE.format(title=escape(title), head=head, body=body), media_type=_HTML, headers=headers)
-
-
-def _page_route(*problems: type[ProblemError]) -> dict[str, Any]:
-    return route(Access.PUBLIC, answer=str, media_type="text/html", problems=problems, touches_database=False)
-
-
 @get(
     "/docs",
     operation_id="docs",
     summary="This documentation, to try things out",
     tags=["Documentation"],
-    opt=_page_route(),
+    opt=page_route(),
 )
 async def docs(request: Request[Any, Any, Any]) -> Response[str]:
     read_query(request, NoQuery)
-    return _page(
+    return page(
         "notify: the API",
         '<link rel="stylesheet" href="/assets/vendor/swagger-ui-dist/swagger-ui.css">',
         '<div id="docs"></div>\n'
         '<script src="/assets/vendor/swagger-ui-dist/swagger-ui-bundle.js"></script>\n'
         '<script src="/assets/pages/swagger.js"></script>',
-        _SWAGGER,
+        SCRIPTED,
     )
 
 
-@get("/redoc", operation_id="redoc", summary="This documentation, to read", tags=["Documentation"], opt=_page_route())
+@get("/redoc", operation_id="redoc", summary="This documentation, to read", tags=["Documentation"], opt=page_route())
 async def redoc(request: Request[Any, Any, Any]) -> Response[str]:
     read_query(request, NoQuery)
-    return _page(
+    return page(
         "notify: the API",
         "",
         '<div id="docs"></div>\n'
@@ -99,14 +68,14 @@ async def redoc(request: Request[Any, Any, Any]) -> Response[str]:
     )
 
 
-@get("/problems", operation_id="problems", summary="Every kind of problem", tags=["Documentation"], opt=_page_route())
+@get("/problems", operation_id="problems", summary="Every kind of problem", tags=["Documentation"], opt=page_route())
 async def problems(request: Request[Any, Any, Any]) -> Response[str]:
     read_query(request, NoQuery)
     rows = "\n".join(
         f'<dt><a href="/problems/{kind.slug}">{escape(kind.title)}</a></dt><dd>{kind.status} · {kind.slug}</dd>'
         for kind in all_problems()
     )
-    return _page("notify: problems", _STYLE, f"<main>\n<h1>Problems</h1>\n<dl>\n{rows}\n</dl>\n</main>")
+    return page("notify: problems", _STYLE, f"<main>\n<h1>Problems</h1>\n<dl>\n{rows}\n</dl>\n</main>")
 
 
 @get(
@@ -114,14 +83,14 @@ async def problems(request: Request[Any, Any, Any]) -> Response[str]:
     operation_id="problem",
     summary="What a kind of problem means",
     tags=["Documentation"],
-    opt=_page_route(NotFoundError),
+    opt=page_route(NotFoundError),
 )
 async def problem(request: Request[Any, Any, Any], slug: FromPath[str]) -> Response[str]:
     read_query(request, NoQuery)
     kind = next((kind for kind in all_problems() if kind.slug == slug), None)
     if kind is None:
         raise NotFoundError
-    return _page(
+    return page(
         kind.title,
         _STYLE,
         f'<main>\n<p class="status">{kind.status} · {kind.slug}</p>\n<h1>{escape(kind.title)}</h1>\n'
@@ -173,7 +142,9 @@ async def asyncapi(request: Request[Any, Any, Any]) -> Response[bytes]:
 
 
 def _assets(folder: str) -> Router:
-    files = frozenset(file.relative_to(_WEB).as_posix() for file in (_WEB / folder).rglob("*") if file.is_file())
+    # The bodies of pages leave as pages only, with a policy.
+    kept = (file for file in (_WEB / folder).rglob("*") if file.is_file() and file.suffix != ".html")
+    files = frozenset(file.relative_to(_WEB).as_posix() for file in kept)
 
     def check_asset(request: Request[Any, Any, Any]) -> None:
         # What is no file of ours is not asked of the file system, which has its own ways to refuse a name.

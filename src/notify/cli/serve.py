@@ -4,6 +4,7 @@ import signal
 import socket
 import sys
 from datetime import timedelta
+from ipaddress import ip_address
 
 import click
 
@@ -18,8 +19,9 @@ from notify.cli.server import (
 )
 from notify.cli.surroundings import ADDRESS_FILE, Surroundings, found_settings, ready_database, with_admin_key
 from notify.core.identity import DEFAULT_APP
+from notify.store.demo import DemoGround
 
-__all__ = ("serve",)
+__all__ = ("demo_ground", "serve")
 
 _DEMO_USER = "demo"
 
@@ -45,13 +47,25 @@ def serve(*, workers: int, reload: bool) -> None:
             line = f"notify {__version__} on {address_of(listening)}, {workers} processes"
             serve_with_workers(settings, listening, workers, lambda: click.echo(line))
         else:
-            service = Service(settings)
+            service = Service(settings, demo=demo_ground(surroundings, listening.getsockname()[0]))
 
             async def greet() -> None:
                 for line in await _greeting(service, surroundings, listening):
                     click.echo(line)
 
             serve_alone(service, listening, greet)
+
+
+def demo_ground(surroundings: Surroundings, address: str) -> DemoGround | None:
+    """Only for a database of our own, and only if nobody but this machine can call the address that is listened on."""
+    settings = surroundings.settings
+    if surroundings.psql is None or not settings.demo or not ip_address(address).is_loopback:
+        return None
+    return DemoGround(settings.data_dir, surroundings.psql)
+
+
+def _invitation(service: Service, address: str) -> list[str]:
+    return [] if service.demo is None else ["", f"Open {address}/ in a browser: see it work, and copy what you need."]
 
 
 async def _greeting(service: Service, surroundings: Surroundings, listening: socket.socket) -> list[str]:
@@ -66,6 +80,7 @@ async def _greeting(service: Service, surroundings: Surroundings, listening: soc
     return [
         *lines,
         f"  data   {settings.data_dir} (PostgreSQL {surroundings.embedded_version})",
+        *_invitation(service, address),
         "",
         "Watch the inbox of the user `demo`, with a token of theirs:",
         "",

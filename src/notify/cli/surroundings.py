@@ -36,6 +36,8 @@ class Surroundings(msgspec.Struct, frozen=True):
 
     settings: Settings
     embedded_version: str | None
+    psql: Path | None
+    """Of the embedded database that this process has started."""
 
 
 def found_settings() -> Settings:
@@ -54,15 +56,16 @@ def ready_database(settings: Settings, *, migrated: bool = True, alone: bool = F
     the same data folder runs it already. `alone` insists on being that service.
     """
     with ExitStack() as stack:
-        version = None
+        version = psql = None
         if settings.database_url is None:
-            url, version = _embedded(settings, stack, alone=alone)
-            settings = msgspec.structs.replace(settings, database_url=url)
+            postgres = _embedded(settings, stack, alone=alone)
+            version, psql = postgres.version, postgres.psql
+            settings = msgspec.structs.replace(settings, database_url=postgres.url)
         _wait_for(settings)
         try:
             if migrated:
                 _migrate(settings)
-            yield Surroundings(settings, version)
+            yield Surroundings(settings, version, psql)
         except MigrationError as error:
             raise Problem(f"The database could not be migrated: {error}.") from error
 
@@ -93,18 +96,18 @@ def with_admin_key(settings: Settings) -> Settings:
     return msgspec.structs.replace(settings, admin_key=key)
 
 
-def _embedded(settings: Settings, stack: ExitStack, *, alone: bool) -> tuple[str, str]:
+def _embedded(settings: Settings, stack: ExitStack, *, alone: bool) -> EmbeddedPostgres:
     lock = FolderLock(settings.data_dir)
     postgres = EmbeddedPostgres(settings.data_dir)
     try:
         if not alone and postgres.attach():
-            return postgres.url, postgres.version
+            return postgres
         stack.enter_context(lock)
         stack.callback(postgres.stop)
         postgres.start()
     except EmbeddedError as error:
         raise Problem(str(error)) from error
-    return postgres.url, postgres.version
+    return postgres
 
 
 def _wait_for(settings: Settings) -> None:

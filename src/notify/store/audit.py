@@ -58,7 +58,8 @@ class AuditEntry(Struct, frozen=True):
     actor: Annotated[
         str,
         Meta(
-            description="`admin key`, `key:` and its id, `user:` and their id, or `cli:`, the account and the host.",
+            description="`admin key`, `key:` and its id, `user:` and their id, `cli:`, the account and the host, or "
+            "`demo page`.",
             examples=["key:01996b5e-8d3c-7c9a-b1f0-3a9e5d2c7f41"],
         ),
     ]

@@ -43,13 +43,18 @@ _SETTINGS = {
 
 
 class EmbeddedPostgres:
-    """Outlives a killed service, and is taken over by the next one. `url` and `version` are there once it runs."""
+    """Outlives a killed service, and is taken over by the next one. `url` and `version` are there once it runs,
+    `psql` once it was started here.
+    """
 
     url: str
     """Over the Unix socket, for libpq, asyncpg and (with its own scheme) SQLAlchemy."""
 
     version: str
     """Of the running server, as in `18.6`."""
+
+    psql: Path | None = None
+    """The program, of the same version."""
 
     def __init__(
         self, folder: Path, *, binaries: Path | None = None, settings: Mapping[str, str] | None = None
@@ -72,6 +77,7 @@ class EmbeddedPostgres:
             self._account = choose_account(self._folder, self._cluster.path)
             make_folder(self._folder)
             programs = find_programs(self._binaries, self._account, self._folder)
+            self.psql = programs.folder / "psql"
             if self._cluster.exists():
                 self._cluster.refuse_another_major(programs)
             try:
