@@ -86,10 +86,10 @@ class Demo:
             return file.read().strip()
 
     async def _works(self, key: str) -> bool:
-        caller = await self._keys.find(hash_key(key))
-        if caller is None or caller.app_id != DEMO_APP or caller.expires_at is None:
+        found = await self._keys.find(hash_key(key))
+        if found is None or found.caller.app_id != DEMO_APP or found.caller.expires_at is None:
             return False
-        return caller.expires_at > (self._clock.now() + _KEY_IS_OLD).timestamp()
+        return found.caller.expires_at > (self._clock.now() + _KEY_IS_OLD).timestamp()
 
     async def _make(self, asker: Asker) -> str:
         await self._keep_app(asker)
