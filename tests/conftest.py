@@ -79,7 +79,8 @@ def _commits(repository: Path) -> int:
 
 
 def _is_its_turn(item: pytest.Item, turn: int) -> bool:
-    server = item.callspec.params.get("any_database_url") if hasattr(item, "callspec") else None
+    called: Any = getattr(item, "callspec", None)
+    server = called and called.params.get("any_database_url")
     if server is None or item.get_closest_marker("every_postgresql"):
         return True
     name = item.nodeid.replace(server, "")
