@@ -67,7 +67,7 @@ def _file(path: Path) -> _File:
     ),
 )
 async def client_file(request: Request[Any, Any, Any], file_name: FromPath[str]) -> Response[bytes]:
-    """`notify.js`, the modules that it imports, and `notify.min.js`, which is all of them in one."""
+    """`notify.js` and `bell.js`, the modules that they import, and `notify.min.js` and `bell.min.js`, each in one."""
     read_query(request, NoQuery)
     found = _files().get(file_name)
     if found is None:

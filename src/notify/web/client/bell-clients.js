@@ -7,7 +7,7 @@ import { connect } from "./notify.js";
 
 const PAGE_SIZE = 30;
 /** Reasons for which a client is over for good. @type {unknown[]} */
-const ENDED = ["closed", "logged-out", "another-user"];
+export const ENDED = ["closed", "logged-out", "another-user"];
 
 /** @type {Map<string, Shared>} */
 const clients = new Map();

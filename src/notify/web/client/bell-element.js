@@ -1,6 +1,6 @@
 /** @file What both elements are: where their inbox comes from, their language, and that all they began ends with them. */
 
-import { shared } from "./bell-clients.js";
+import { ENDED, shared } from "./bell-clients.js";
 import { parentOf } from "./bell-dom.js";
 import { Speech } from "./bell-languages.js";
 import { STYLE } from "./bell-style.js";
@@ -144,10 +144,11 @@ export class NotifyElement extends Base {
     return this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true, cancelable: true }));
   }
 
-  /** Tries again, whatever it was that ended. @protected */
-  retry() {
-    if (this.#shared) this.#shared.retry();
-    else this.#inbox?.reconnect();
+  /** Tries again, whatever it was that ended; null if nothing can: a client of the application's own that it has closed. */
+  get again() {
+    const [own, inbox] = [this.#shared, this.#inbox];
+    if (own) return () => own.retry();
+    return inbox && !ENDED.includes(inbox.getSnapshot().reason) ? () => inbox.reconnect() : null;
   }
 
   /** Speaks the language of the element or of what it is in. */

@@ -39,6 +39,8 @@ export class NotifyInbox extends NotifyElement {
 
   /** Where it says what is heard; that of the bell, within one. */
   #announcer = new Announcer();
+  /** Whose client it is: its own, or that of the bell. @type {NotifyElement} */
+  keeper = this;
   /** Tells of what arrives also while it cannot be seen. */
   tellsAlways = false;
 
@@ -247,7 +249,7 @@ export class NotifyInbox extends NotifyElement {
     this.#showBanner(status);
     this.#feed.hidden = !listed.length;
     this.#list.show(listed, hasMore);
-    set(this.#feed, "aria-busy", isLoading);
+    set(this.#feed, "aria-busy", String(isLoading));
     this.#skeleton.hidden = !isWaiting && !(isLoading && hasMore && listed.length);
     this.#skeleton.classList.toggle("one", !!listed.length);
     if (isStopped) {
@@ -257,7 +259,12 @@ export class NotifyInbox extends NotifyElement {
     else if (!isWaiting && !listed.length) this.#showState("empty");
     else this.#state.hidden = true;
     set(this.#readAll, "hidden", isStopped || ["archived", "snoozed", "read"].includes(filters.status ?? ""));
-    set(this.#readAll, "disabled", !snapshot.counts.unread);
+    // Not disabled: it would lose the focus.
+    set(this.#readAll, "aria-disabled", String(!snapshot.counts.unread));
+    if (this.#menu.isOrphan) {
+      this.#menu.close(false);
+      this.focus();
+    }
     this.#showPill();
     this.#seen.look();
     this.#more();
@@ -282,8 +289,7 @@ export class NotifyInbox extends NotifyElement {
       const count = status === "unread" && !tab.filters.type && !tab.filters.topic ? counts.unread : 0;
       const [label, badge] = button.children;
       set(button, "part", isSelected ? "tab tab-selected" : "tab");
-      set(button, "aria-selected", isSelected);
-      button.setAttribute("aria-selected", String(isSelected));
+      set(button, "aria-selected", String(isSelected));
       if (!hasFocus(this.#tabs)) set(button, "tabindex", place === focusable ? 0 : -1);
       write(/** @type {Element} */ (label), tab.label ?? tab.filters.type ?? tab.filters.topic ?? speech.say(nameOf(status)));
       write(/** @type {Element} */ (badge), count > 99 ? `${speech.number(99)}+` : count ? speech.number(count) : "");
@@ -310,8 +316,9 @@ export class NotifyInbox extends NotifyElement {
     if (this.#banner.hidden || this.#banner.dataset["status"] !== status) this.#announcer.say(text);
     this.#banner.hidden = false;
     this.#banner.dataset["status"] = status;
-    const again = status === "reconnecting" && this.#doing("again", () => this.retry());
-    this.#banner.replaceChildren(icon("offline"), make("span", {}, text), ...(again ? [again] : []));
+    const { again } = this.keeper;
+    this.#banner.replaceChildren(icon("offline"), make("span", {}, text));
+    if (again && status === "reconnecting") this.#banner.append(this.#doing("again", again));
   }
 
   /** @param {keyof Words} name @param {() => void} act */
@@ -342,11 +349,12 @@ export class NotifyInbox extends NotifyElement {
     const isLoggedOut = ["closed", "logged-out", "unauthorized", "another-user"].includes(reason ?? "");
     const title = kind === "failed" ? "failed" : isLoggedOut ? "loggedOut" : "stopped";
     const about = kind === "failed" ? this.#failure?.message : isLoggedOut ? "" : (this.#shown?.error?.message ?? speech.say("stoppedAbout"));
+    const again = kind === "failed" ? () => void this.#choose(this.#wanted ?? this.#shown?.filters ?? {}) : this.keeper.again;
     this.#state.replaceChildren(
       make("div", { class: "mark troubled" }, icon(kind === "failed" ? "warning" : "offline")),
       make("p", { class: "strong" }, speech.say(title)),
       about ? make("p", {}, about) : "",
-      this.#doing("again", () => (kind === "failed" ? void this.#choose(this.#wanted ?? this.#shown?.filters ?? {}) : this.retry())),
+      again ? this.#doing("again", again) : "",
     );
     this.#announcer.say(speech.say(title));
   }
@@ -434,7 +442,7 @@ export class NotifyInbox extends NotifyElement {
   async #markAll() {
     const { inbox } = this;
     const shown = this.#shown;
-    if (!inbox || !shown) return;
+    if (!inbox || !shown?.counts.unread) return;
     // Only what was shown: what arrives meanwhile stays unread.
     const before = shown.position ? { before: shown.position } : {};
     const only = shown.filters.type ? { type: shown.filters.type } : {};

@@ -5,12 +5,15 @@ import { hasFocus, make, place, raise, set } from "./bell-dom.js";
 /** @typedef {{ label: string, hint?: string, act: () => void } | { group: string, entries: Entry[] } | null} Entry null: a line */
 
 const TYPED_MS = 700;
+const FAR = 4;
 
 export class Menu {
   element = make("div", { class: "menu", part: "menu", role: "menu", popover: "manual", hidden: true });
   /** @type {HTMLElement | null} */
   #button = null;
   #onChange;
+  /** Where the button was. */
+  #top = 0;
   #typed = "";
   #typedAt = 0;
 
@@ -30,13 +33,15 @@ export class Menu {
       if (this.#button && !path.includes(this.element) && !path.includes(this.#button)) this.close(false);
     };
     window.addEventListener("pointerdown", away, { capture: true, signal });
-    window.addEventListener("scroll", away, { capture: true, passive: true, signal });
+    const moved = () => this.#button && Math.abs(this.#button.getBoundingClientRect().top - this.#top) > FAR && this.close(false);
+    window.addEventListener("scroll", moved, { capture: true, passive: true, signal });
     window.addEventListener("resize", () => this.close(false), { signal });
     signal.addEventListener("abort", () => this.close(false));
   }
 
-  get isOpen() {
-    return !!this.#button;
+  /** Whether what it belongs to is gone. */
+  get isOrphan() {
+    return !!this.#button && !this.#button.isConnected;
   }
 
   /** @param {HTMLElement} button @param {string} label @param {Entry[]} entries */
@@ -46,6 +51,7 @@ export class Menu {
     if (wasOpen) return;
     this.#button = button;
     this.#typed = "";
+    this.#top = button.getBoundingClientRect().top;
     set(button, "aria-expanded", "true");
     set(this.element, "aria-label", label);
     this.element.replaceChildren(...entries.map((entry) => this.#made(entry)));

@@ -38,7 +38,7 @@ a { color: inherit; text-decoration: none; cursor: pointer }
 .icon { display: block; inline-size: 1.25rem; block-size: 1.25rem; fill: none; stroke: currentColor; stroke-width: 1.75; stroke-linecap: round; stroke-linejoin: round; flex: none }
 .plain { display: inline-grid; place-items: center; inline-size: 2rem; block-size: 2rem; flex: none; border-radius: 8px; color: var(--_muted) }
 .plain:hover { background: var(--_hover); color: var(--_text) }
-.plain[disabled] { opacity: 0.4; cursor: default; background: none; color: var(--_muted) }
+.plain[aria-disabled="true"] { opacity: 0.4; cursor: default; background: none; color: var(--_muted) }
 [popover] { position: fixed; inset: auto; margin: 0; padding: 0; border: 0; color: inherit; background: none; overflow: visible; z-index: 2147483000 }
 
 /* the button */

@@ -58,6 +58,7 @@ export class NotifyBell extends NotifyElement {
 
   constructor() {
     super();
+    this.#inbox.keeper = this;
     this.#inbox.announcer = this.#announcer;
     this.#inbox.append(this.#close);
     set(this.#inbox, "exportparts", PARTS.replaceAll(" ", ", "));
