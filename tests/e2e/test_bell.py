@@ -5,20 +5,19 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, expect
 
+from support.axe import violations
 from support.browser import running_browser
 from support.documents import example
 from support.inboxes import Inbox, Service
-from support.servers import TestServer, require
+from support.servers import TestServer
 from support.waiting import until
 from support.websites import Tab, Website
 
-AXE = Path(__file__).parents[2] / "scripts" / "javascript" / "node_modules" / "axe-core" / "axe.min.js"
 _users = (f"bell-{n}" for n in itertools.count(1))
 _NOTHING = "all caught up"
 _REFUSED = {"type": "/problems/forbidden", "detail": "No, not this one.", "status": 403}
@@ -256,10 +255,8 @@ def test_from_the_tabs_the_keyboard_leads_into_the_list_and_behind_the_panel_nob
 def test_axe_finds_nothing_to_object_to_in_any_state(
     scheme: Any, new_tab: Callable[..., BellTab], inbox: Inbox, context: BrowserContext
 ) -> None:
-    require(AXE.is_file(), "axe-core (`make javascript` installs it)")
     tab = new_tab(settings="", lang="en")
     tab.page.emulate_media(color_scheme=scheme)
-    tab.page.evaluate(AXE.read_text())
     _check(tab, "closed")
     tab.button.click()
     expect(tab.page.locator("[part=state]")).to_contain_text(_NOTHING)
@@ -298,13 +295,7 @@ def test_axe_finds_nothing_to_object_to_in_any_state(
 
 
 def _check(tab: BellTab, state: str) -> None:
-    violations = tab.run(
-        """const { violations, passes } = await axe.run(document, { resultTypes: ["violations"] });
-        if (passes.length < 10) throw new Error("nothing was checked");
-        const about = ({ html, failureSummary }) => [html, failureSummary];
-        return violations.map(({ id, nodes }) => [id, nodes.map(about)]);"""
-    )
-    assert violations == [], state
+    assert violations(tab.page) == [], state
 
 
 def _box(locator: Locator) -> dict[str, float]:

@@ -1,21 +1,22 @@
 """What axe-core has to say of a page."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Page
 
+from nodejs import NotInstalledError, alone, install
 from support.servers import require
 
 __all__ = ("violations",)
 
-_AXE = Path(__file__).parents[2] / "scripts" / "javascript" / "node_modules" / "axe-core" / "axe.min.js"
+_TOOLS = Path(__file__).parents[2] / "scripts" / "javascript"
 
 
 def violations(page: Page) -> list[Any]:
     """Each with the elements that it is about. A policy against scripts does not keep it out."""
-    require(_AXE.is_file(), "axe-core (`make javascript` installs it)")
-    page.evaluate(_AXE.read_text(encoding="utf-8"))
+    page.evaluate(_axe())
     found: list[Any] = page.evaluate(
         """async () => {
             const { violations, passes } = await axe.run(document, { resultTypes: ["violations"] });
@@ -24,3 +25,13 @@ def violations(page: Page) -> list[Any]:
         }"""
     )
     return found
+
+
+@cache
+def _axe() -> str:
+    try:
+        with alone(_TOOLS):
+            install(_TOOLS)
+    except NotInstalledError as error:
+        require(None, f"axe-core ({error})")
+    return (_TOOLS / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
