@@ -8,10 +8,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
+from support.command import notify
 from support.processes import ADMIN, ADMIN_KEY, NotifyProcess
 from support.waiting import until
 
@@ -29,8 +31,8 @@ def environment(url: str) -> dict[str, str]:
 
 
 def send(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "notify", "send", *arguments]
-    return subprocess.run(command, env=environment(url), text=True, capture_output=True, check=False, timeout=60)
+    folder = Path(__file__).parent
+    return notify("send", *arguments, folder=folder, NOTIFY_URL=url, NOTIFY_API_KEY=ADMIN_KEY)
 
 
 def test_what_one_terminal_sends_another_shows_and_goes_on_after_a_restart(

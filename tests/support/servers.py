@@ -97,7 +97,15 @@ class TestServer:
         self._run(command.format(Identifier(name), Identifier(template)))
 
     def _run(self, statement: object) -> None:
-        self._connection.execute(statement)  # type: ignore[call-overload]
+        if self._connection.closed:
+            self._connection = psycopg.connect(self.postgres.url, autocommit=True)
+        try:
+            self._connection.execute(statement)  # type: ignore[call-overload]
+        except psycopg.OperationalError:
+            # Some tests let all of the server's connections end; of that it is told only now.
+            if not self._connection.closed:
+                raise
+            self._run(statement)
 
     def stop(self) -> None:
         self._connection.close()

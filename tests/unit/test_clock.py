@@ -19,6 +19,7 @@ SHORT = 0.001
 SOURCE = Path(notify.__file__).parent
 
 REAL_TIME = {
+    "api/doctor.py": "measures the way to a visitor, whose time is not ours",
     "api/envelope.py": "how long a client may take to send a body",
     "api/socket_protocol.py": "how long a client may take to close its WebSocket",
     "api/transports.py": "how long a client may take to send a request's head",

@@ -62,7 +62,7 @@ def _file(path: Path) -> _File:
         answer=str,
         request_headers=("If-None-Match",),
         problems=(NotFoundError,),
-        media_type="text/javascript",
+        media_type="text/*",
         touches_database=False,
     ),
 )
