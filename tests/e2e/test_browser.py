@@ -279,7 +279,7 @@ def test_the_documentation_shows_itself_and_calls_nobody_else(
     page.on("console", lambda message: wrong.append(message.text) if message.type in {"error", "warning"} else None)
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("request", lambda request: asked.append(request.url))
-    page.goto(service.url + path, wait_until="networkidle")
+    page.goto(service.url + path)
     page.locator(sign).filter(has_text="Follow an inbox: Server-Sent Events").wait_for()
     assert not wrong
     assert f"{service.url}/openapi.json" in asked

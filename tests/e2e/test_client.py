@@ -386,6 +386,9 @@ def test_over_a_websocket_a_device_acknowledges_and_goes_on(
     tab = new_tab(transport="websocket", device="browser-1", seconds=3)
     assert tab.wait_live()["transport"] == "websocket"
     assert [session["transport"] for session in inbox.sessions()] == ["websocket"]
+    address = tab.run("return socket.url")
+    assert "ticket=" in address
+    assert "token=" not in address
     id_ = inbox.send("2")
     tab.wait_titles(["2", "1"])
     tab.run(f"await inbox.markRead('{id_}')")

@@ -41,7 +41,6 @@ class Visit:
         answer = self.page.goto(url)
         assert answer is not None
         assert answer.ok
-        self.page.wait_for_load_state("networkidle")
 
 
 @pytest.fixture

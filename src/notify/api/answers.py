@@ -77,7 +77,10 @@ def names_position(request: Request[Any, Any, Any]) -> bool:
 
 
 def unchanged_since(request: Request[Any, Any, Any], position: Position) -> bool:
-    tags = {tag.strip().removeprefix("W/") for tag in (header(request, b"if-none-match") or "").split(",")}
+    given = header(request, b"if-none-match") or ""
+    if given == f'"{position}"':
+        return True
+    tags = {tag.strip().removeprefix("W/") for tag in given.split(",")}
     return "*" in tags or f'"{position}"' in tags
 
 

@@ -19,6 +19,7 @@ from notify.settings import Settings
 
 __all__ = ("RateLimits",)
 
+_MOST_REMAINDERS = 10_000
 _Header = tuple[bytes, bytes]
 
 
@@ -28,6 +29,9 @@ class _Limit(Struct, frozen=True):
     policy: _Header
     shown: bytes
     """What is left, and when all will be again, to be filled in."""
+
+    remainders: dict[int, _Header]
+    """As it was shown before."""
 
     @classmethod
     def of(
@@ -40,12 +44,17 @@ class _Limit(Struct, frozen=True):
         metrics.limited.labels(name)
         quoted = b'"%b"' % name.encode()
         policy = quoted + b";q=%d;w=%d" % (burst, buckets.wait(burst))
-        return cls(name, buckets, (b"ratelimit-policy", policy), quoted + b";r=%d;t=%d")
+        return cls(name, buckets, (b"ratelimit-policy", policy), quoted + b";r=%d;t=%d", {})
 
-    def remaining(self, left: float) -> _Header:
-        rate = self.buckets.rate
-        # At least one is missing, so that it is a second at least.
-        return (b"ratelimit", self.shown % (left, ceil((rate.burst - left) / rate.per_second)))
+    def remaining(self, left: int) -> _Header:
+        header = self.remainders.get(left)
+        if header is None:
+            rate = self.buckets.rate
+            # At least one is missing, so that it is a second at least.
+            header = (b"ratelimit", self.shown % (left, ceil((rate.burst - left) / rate.per_second)))
+            if len(self.remainders) < _MOST_REMAINDERS:
+                self.remainders[left] = header
+        return header
 
 
 class RateLimits:
@@ -69,7 +78,7 @@ class RateLimits:
         if limit is None:
             return
         left = limit.buckets.take(key)
-        headers += limit.policy, limit.remaining(left if left > 0 else 0.0)
+        headers += limit.policy, limit.remaining(int(left) if left > 0 else 0)
         if left < 0:
             self._refuse_request(limit, left)
 

@@ -123,7 +123,7 @@ export class Calls {
     for (let attempt = 1; ; attempt++) {
       try {
         const answer = await this.open(path, call);
-        return answer.status === 200 ? await answer.json() : null;
+        return answer.status < 204 ? await answer.json() : null;
       } catch (error) {
         if (!(error instanceof NotifyError && error.isPassing) || attempt >= (call.tries ?? 3)) throw error;
         await pause(Math.max(error.retryMs, backoff(attempt)));

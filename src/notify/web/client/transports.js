@@ -48,9 +48,9 @@ export async function stream({ calls, options, position, signal, take, expect })
 /** @param {Way} way @returns {Promise<void>} */
 export async function socket({ calls, base, options, position, signal, take, expect }) {
   expect(CONNECT_SECONDS);
-  const token = (await calls.token()) || undefined;
-  signal.throwIfAborted();
-  const path = `/v1/ws${query({ token, device: options.device, last_event_id: position() })}`;
+  // A socket sends no header, and its address may end up in a log: there it is a ticket, good once.
+  const { ticket } = await calls.json("/v1/tickets", { method: "POST", body: { endpoint: "websocket" }, signal, tries: 1 });
+  const path = `/v1/ws${query({ ticket, device: options.device, last_event_id: position() })}`;
   const connection = new WebSocket(base.replace(/^http/, "ws") + path, "notify.v1.json");
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let gathering, acking;
