@@ -19,6 +19,7 @@ run: $(READY) ## start the service on 127.0.0.1:8000 (HOST, PORT, or .env say ot
 	exec $(BIN)/notify serve
 
 test: $(READY) ## run the whole test suite (ARGS="-k inbox" for a part)
+	$(BIN)/python scripts/chromium.py
 	$(RUNNER) $(ARGS)
 
 bench: $(READY) ## how fast is it here? (ARGS="fanout --connections 2000" for something else)

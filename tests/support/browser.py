@@ -1,16 +1,15 @@
-"""The Chromium of the system, without a window."""
+"""The Chromium of the system or Playwright's own, without a window."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
+from chromium import found
 from support.servers import require
 
 __all__ = ("running_browser",)
 
-_CHROMIUM = Path("/usr/bin/chromium")
 # It talks to nobody but the pages it is shown, and needs no sandbox against our own.
 _ARGUMENTS = (
     "--headless",
@@ -27,9 +26,10 @@ _ARGUMENTS = (
 @contextmanager
 def running_browser() -> Iterator[Browser]:
     """For a module of tests at the longest: while it runs, its event loop is the thread's own."""
-    require(_CHROMIUM.exists(), "Chromium")
+    program = found()
+    require(program, "Chromium (apt-get install chromium, or .venv/bin/playwright install chromium)")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=[*_ARGUMENTS])
+        browser = playwright.chromium.launch(executable_path=program, args=[*_ARGUMENTS])
         try:
             yield browser
         finally:
