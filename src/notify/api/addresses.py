@@ -54,7 +54,12 @@ def source_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Address | None:
     its own, or come by a proxy that was not named.
     """
     address = address_of(connection)
-    if address is None or address.is_loopback:
+    return None if address is None else _source(address)
+
+
+@lru_cache(1024)
+def _source(address: Address) -> Address | None:
+    if address.is_loopback:
         return None
     return address if isinstance(address, IPv4Address) else IPv6Address(int(address) >> _HOST_BITS << _HOST_BITS)
 

@@ -35,9 +35,13 @@ class Answering:
         kind = message["type"]
         if kind in _BEGINNINGS:
             self.status = message.get("status", _SWITCHING_PROTOCOLS)
-            if IN_CHUNKS in message and self._begun(message["headers"]):
+            first = message.pop(IN_CHUNKS, None)
+            if first is not None and self._begun(message["headers"], first):
                 return
             message["headers"] = [*message["headers"], *self.headers, *SECURITY_HEADERS]
+            if first is not None:
+                await self._send(message)
+                message = {"type": "http.response.body", "body": first, "more_body": True}
         elif kind == "websocket.close" and not self.status:
             # All that Litestar says of what fails before a handler has accepted.
             # Not kept any longer: by its frames an error holds whoever holds it, until the next collection of garbage.
@@ -46,9 +50,9 @@ class Answering:
             return
         await self._send(message)
 
-    def _begun(self, headers: list[tuple[bytes, bytes]]) -> bool:
+    def _begun(self, headers: list[tuple[bytes, bytes]], first: bytes) -> bool:
         begin = getattr(getattr(self._send, "__self__", None), "begin", None)
-        return begin is not None and begin(self.status, headers + self.headers)
+        return begin is not None and begin(self.status, headers + self.headers, first)
 
     def at_once(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> bool:
         """Whether the whole answer could be written here and now, past everything that hands messages on."""

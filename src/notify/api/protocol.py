@@ -194,14 +194,15 @@ class _Cycle(RequestResponseCycle):
         self.on_response()
         return True
 
-    def begin(self, status: int, headers: list[tuple[bytes, bytes]]) -> bool:
-        """The same for the head of an answer that comes in chunks."""
+    def begin(self, status: int, headers: list[tuple[bytes, bytes]], first: bytes) -> bool:
+        """The same for the head of an answer that comes in chunks, and the first of them."""
         if not self._is_usual():
             return False
         self.response_started = self.chunked_encoding = True
         self.expected_content_length = 0
         self.waiting_for_100_continue = False
-        self.transport.write(b"".join((*self._head(status, headers), b"transfer-encoding: chunked\r\n\r\n")))
+        chunk = b"transfer-encoding: chunked\r\n\r\n%x\r\n%b\r\n" % (len(first), first)
+        self.transport.write(b"".join((*self._head(status, headers), chunk)))
         return True
 
     def _is_usual(self) -> bool:

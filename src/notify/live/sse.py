@@ -154,7 +154,8 @@ class EventStream:
         self._types = types
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
-        await send(_start())
+        retry_ms = random.randint(_SHORTEST_RETRY_MS, _LONGEST_RETRY_MS)  # noqa: S311 - jitter
+        await send(_start(frames.retry(retry_ms)))
         self._drop = dropping(scope)
         serve_later(scope, self._serve)
 
@@ -162,8 +163,6 @@ class EventStream:
         connection = StreamConnection(self._parts, self._visitor, send, self._types)
         connection.on_cut = self._drop
         try:
-            retry_ms = random.randint(_SHORTEST_RETRY_MS, _LONGEST_RETRY_MS)  # noqa: S311 - jitter
-            await send({"type": "http.response.body", "body": frames.retry(retry_ms), "more_body": True})
             connection.write_straight_to(Chunks.of(send))
             connection.begin_soon(self._start)
             # Nothing is heard from a client but that it left, or that our own last word has been sent.
@@ -180,9 +179,9 @@ class Farewell:
         self._body = frames.retry(retry_ms) + frames.plain("bye", ByeData(reason))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
-        await send(_start())
-        await send({"type": "http.response.body", "body": self._body, "more_body": False})
+        await send(_start(self._body))
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-def _start() -> Any:
-    return {"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS, IN_CHUNKS: True}
+def _start(first: bytes) -> Any:
+    return {"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS, IN_CHUNKS: first}

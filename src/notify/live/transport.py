@@ -16,7 +16,7 @@ MORE = "notify_more"
 """In a message to a WebSocket: more follows at once, so it need not leave alone. Other servers than ours ignore it."""
 
 IN_CHUNKS = "notify_in_chunks"
-"""In the beginning of an answer: its headers are ours, and its length is not known. Other servers ignore this too."""
+"""In the beginning of an answer whose headers are ours and whose length is not known: its first part, to go with it."""
 
 _OF_UVICORN = ("flow", "transport")
 
