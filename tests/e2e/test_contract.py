@@ -68,7 +68,7 @@ def producer(service: NotifyProcess) -> Iterator[httpx.Client]:
 
 
 @documented.parametrize()
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_every_answer_is_as_documented(
     case: schemathesis.Case[Any], service: NotifyProcess, producer: httpx.Client
 ) -> None:

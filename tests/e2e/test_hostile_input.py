@@ -659,6 +659,13 @@ IDS = [
 ]
 
 
+@pytest.mark.parametrize("dots", ["..", ".", "../..", "..%2F..", "%2e%2e/%2e%2e"])
+def test_dots_lead_nowhere(service: NotifyProcess, dots: str) -> None:
+    """Sent as they are: a client such as httpx would take them out of the path itself."""
+    for path in (f"{CREATE}/{dots}", f"/problems/{dots}", f"/assets/pages/{dots}", f"/v1/apps/{dots}/keys"):
+        check_refused_raw(exchange(service.url, head("GET", path, AUTH)), 404, 405)
+
+
 @pytest.mark.parametrize("id_", IDS)
 def test_an_id_that_names_nothing_is_not_found(client: httpx.Client, id_: str) -> None:
     for method, path in (

@@ -28,7 +28,7 @@ from support.proxy import Fault
 from support.stand import Stand
 from support.waiting import eventually
 
-SECONDS = float(os.environ.get("NOTIFY_TEST_SECONDS", "25"))
+SECONDS = float(os.environ.get("NOTIFY_TEST_SECONDS", "40"))
 SETTLE_SECONDS = 30
 
 TYPES = st.sampled_from([None, None, "order", "chat"])

@@ -27,7 +27,7 @@ from support.stand import Stand
 from support.waiting import eventually
 from support.writing import Writers
 
-SECONDS = float(os.environ.get("NOTIFY_TEST_SECONDS", "25"))
+SECONDS = float(os.environ.get("NOTIFY_TEST_SECONDS", "40"))
 SEED = int(os.environ.get("NOTIFY_TEST_SEED", "7"))
 SETTLE_SECONDS = 30.0
 
